@@ -1,0 +1,117 @@
+// Package checks holds the live half of the doctor: a ladder of rungs for each
+// protocol, climbed from where the client stands. A check only reads: no mail
+// is delivered, no row written, no account locked.
+package checks
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// Rung is a step of the ladder.
+type Rung string
+
+// The rungs, from the ground up.
+const (
+	Resolve      Rung = "resolve"
+	Dial         Rung = "dial"
+	TLS          Rung = "tls"
+	Greet        Rung = "greet"
+	Authenticate Rung = "authenticate"
+	Ask          Rung = "ask"
+)
+
+// Status is what became of a link.
+type Status string
+
+// The states of a link.
+const (
+	OK        Status = "ok"
+	Broken    Status = "broken"
+	Unchecked Status = "unchecked" // and Reason and Message say why
+)
+
+// Reason is the word for what happened, for machines. Each check lists its own
+// besides these.
+type Reason string
+
+// Reasons that any check may give.
+const (
+	ReasonNone        Reason = ""
+	ReasonNoSuchHost  Reason = "no-such-host"
+	ReasonRefused     Reason = "refused"
+	ReasonTimeout     Reason = "timeout"
+	ReasonUnreachable Reason = "unreachable"
+	ReasonClosed      Reason = "closed"         // the other end closed the connection before it answered
+	ReasonSilent      Reason = "silent"         // connected, and no answer within the time
+	ReasonWrongServer Reason = "wrong-protocol" // something else answers on this port
+	ReasonTLSName     Reason = "tls-name"
+	ReasonTLSExpired  Reason = "tls-expired"
+	ReasonTLSNotYet   Reason = "tls-not-yet-valid"
+	ReasonTLSUnknown  Reason = "tls-unknown-authority"
+	ReasonTLSRefused  Reason = "tls-refused"  // the server ended the handshake
+	ReasonPlainOnTLS  Reason = "plain-on-tls" // plain text where TLS was expected
+	ReasonTLSOnPlain  Reason = "tls-on-plain" // TLS where plain text was expected
+	ReasonCredentials Reason = "bad-credentials"
+	ReasonNoRoute     Reason = "no-route"      // unchecked: cannot be reached from here
+	ReasonOffline     Reason = "offline"       // unchecked: --offline
+	ReasonBlocked     Reason = "blocked"       // unchecked: what it depends on is down
+	ReasonDeadline    Reason = "deadline"      // unchecked: the run's time was over
+	ReasonNoCheck     Reason = "no-check"      // unchecked: there is no live check for this link
+	ReasonConfig      Reason = "configuration" // unchecked: the address is not usable as written; a rule says why
+	ReasonInternal    Reason = "internal"      // unchecked: the check itself failed
+)
+
+// Dialer reaches an address as the configuration writes it. It resolves the
+// name as its vantage does and obeys --resolve.
+type Dialer interface {
+	// DialContext connects to host:port. Errors wrap net.DNSError,
+	// syscall.ECONNREFUSED, os.ErrDeadlineExceeded and so on, or vantage.ErrNoRoute.
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Target is what a check looks at, and the means to do so.
+type Target struct {
+	Edge     *kopano.Edge
+	Topology *kopano.Topology
+	Dialer   Dialer
+	Now      func() time.Time
+	Timeout  time.Duration // for each rung
+	Files    Files         // reads files of a container's volumes where the vantage can
+}
+
+// Files opens a file as a service sees it: a path inside its container. It
+// gives an error that wraps vantage.ErrNoRoute when the volume cannot be read
+// from here.
+type Files interface {
+	ReadFile(s *deployment.Service, path string, limit int64) ([]byte, error)
+	Stat(s *deployment.Service, path string) (FileInfo, error)
+}
+
+// FileInfo is what matters of a file.
+type FileInfo struct {
+	Size int64
+	Mode uint32 // permission bits
+	UID  int    // -1 when the platform has none
+	Dir  bool
+}
+
+// Result is what a check found.
+type Result struct {
+	Status   Status
+	Rung     Rung // the last rung reached: where it broke, or the highest that holds
+	Reason   Reason
+	Message  string // one line: what was seen, with what was sent and what came back; no secrets
+	Address  string // the address that was dialled, as a person would write it: "127.0.0.1:3306 (db:3306)"
+	Duration time.Duration
+	Findings []finding.Finding // ID, Severity, Message, Locations, Consequence, Remedy … complete but for Kind, Subject and Links
+}
+
+// Check climbs the ladder of one link. It returns in bounded time, also when
+// the other end is hostile, and only reads.
+type Check func(ctx context.Context, t Target) Result
