@@ -1,0 +1,55 @@
+# kopano-doctor: `make help` lists what can be made here.
+
+GO      ?= go
+BINARY  := bin/kopano-doctor
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# slapd, mariadbd and dovecot live in /usr/sbin, which an ordinary user's PATH may lack.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/kopano-doctor for this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/kopano-doctor
+
+.PHONY: demo
+demo: build servers ## run the doctor on the bundled deployment, with real servers and one fault
+	$(GO) run ./internal/lab/demo -doctor $(BINARY) -deployment testdata/deployments/full
+
+.PHONY: test
+test: servers compose-tool ## install what the tests need and run them all
+	$(GO) test $(GOTESTFLAGS) ./...
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck, and govulncheck where its database can be reached
+	.ci/lint
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: docs
+docs: ## write the generated pages of docs/ anew
+	$(GO) run ./cmd/kopano-doctor rules --format markdown --output docs/rules.md --examples testdata/rules
+
+.PHONY: cover
+cover: servers compose-tool ## run the tests with coverage, per package and in all
+	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+.PHONY: servers
+servers: ## install the real servers that tests and demo talk to, when they are missing
+	testdata/lab/install.sh
+
+.PHONY: compose-tool
+compose-tool: ## build the real Docker Compose that the tests compare with
+	testdata/tools/build-compose.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist coverage.out
