@@ -11,6 +11,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 // Rung is a step of the ladder.
@@ -44,6 +45,7 @@ type Reason string
 const (
 	ReasonNone        Reason = ""
 	ReasonNoSuchHost  Reason = "no-such-host"
+	ReasonResolver    Reason = "resolver-failed" // the name server did not answer, so nobody knows whether the name exists
 	ReasonRefused     Reason = "refused"
 	ReasonTimeout     Reason = "timeout"
 	ReasonUnreachable Reason = "unreachable"
@@ -54,9 +56,12 @@ const (
 	ReasonTLSExpired  Reason = "tls-expired"
 	ReasonTLSNotYet   Reason = "tls-not-yet-valid"
 	ReasonTLSUnknown  Reason = "tls-unknown-authority"
-	ReasonTLSRefused  Reason = "tls-refused"  // the server ended the handshake
-	ReasonPlainOnTLS  Reason = "plain-on-tls" // plain text where TLS was expected
-	ReasonTLSOnPlain  Reason = "tls-on-plain" // TLS where plain text was expected
+	ReasonTLSBad      Reason = "tls-bad-certificate"    // a certificate that no client takes: wrong use, unreadable …
+	ReasonTLSClient   Reason = "tls-client-certificate" // the server wants a certificate from its client
+	ReasonTLSVersion  Reason = "tls-version"            // the server speaks only TLS 1.1 or older
+	ReasonTLSRefused  Reason = "tls-refused"            // the server ended the handshake
+	ReasonPlainOnTLS  Reason = "plain-on-tls"           // plain text where TLS was expected
+	ReasonTLSOnPlain  Reason = "tls-on-plain"           // TLS where plain text was expected
 	ReasonCredentials Reason = "bad-credentials"
 	ReasonNoRoute     Reason = "no-route"      // unchecked: cannot be reached from here
 	ReasonOffline     Reason = "offline"       // unchecked: --offline
@@ -81,7 +86,7 @@ type Target struct {
 	Topology *kopano.Topology
 	Dialer   Dialer
 	Now      func() time.Time
-	Timeout  time.Duration // for each rung
+	Timeout  time.Duration // for each rung; 0 is DefaultTimeout
 	Files    Files         // reads files of a container's volumes where the vantage can
 }
 
@@ -94,12 +99,7 @@ type Files interface {
 }
 
 // FileInfo is what matters of a file.
-type FileInfo struct {
-	Size int64
-	Mode uint32 // permission bits
-	UID  int    // -1 when the platform has none
-	Dir  bool
-}
+type FileInfo = vantage.FileInfo
 
 // Result is what a check found.
 type Result struct {
