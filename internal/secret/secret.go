@@ -58,7 +58,7 @@ func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 // containers, MariaDB, OpenLDAP and docker-mailserver write them. A name that
 // ends in FILE or PATH holds a file's name, not the secret itself.
 var (
-	keyPattern    = regexp.MustCompile(`(?i)(passw(or)?d|passphrase|_pw$|^pw$|_pass$|bindpass$|secret|_key$|^key$|secretekey|accesskeyid|secretaccesskey|token|credential|shared_secret|api_?key|private_key$|_auth$|hostauth$)`)
+	keyPattern    = regexp.MustCompile(`(?i)(passw(or)?d|passphrase|_pw$|^pw$|_pass$|bindpass$|secret|_key$|^key$|secretekey|accesskeyid|secretaccesskey|token|credential|shared_secret|api_?key|private_key$|hostauth$)`)
 	notKeyPattern = regexp.MustCompile(`(?i)((_|^)(file|path|dir|lifetime|expir\w*|length|min\w*|max\w*|enabled?|type|algorithm|hash|attribute|attr\w*|user|policy|url|uri|mode|change\w*|complexity|strength|size|count|limit|regexp?|method|keyphrase|show|use|reset|clear|no_\w+|format|realm|signing_private_key|encryption_secret_key)$)|(pwd_(min|max)|password_(min|max|hash|show|no|reuse|complexity|diff)|passwd_attr)|SSLKEY_FILE|_credentials_user$`)
 )
 
