@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
+	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
+	"github.com/kopano-doctor/kopano-doctor/rules"
+)
+
+const checkHelp = `Reads the deployment in DIR (default: this folder) as Docker Compose reads it,
+says what is wrong in the files, then tries the links between the services.
+Nothing is changed, no mail is sent, no account is touched.
+
+   look at the deployment in this folder
+      kopano-doctor check
+   look at the files only, without any connection
+      kopano-doctor check --offline /opt/kopano
+   reach a service whose port is not published
+      kopano-doctor check --resolve db:3306=172.18.0.5:3306
+   for a script
+      kopano-doctor check --format json --output report.json
+
+Exit code: 0 nothing wrong; 1 something is wrong (see --fail-on); 2 wrong usage,
+or no deployment to read; 3 nothing wrong was found, but something that was to
+be checked could not be; 130 interrupted.`
+
+// checkFlags holds what the command line says; one per call.
+type checkFlags struct {
+	format, failOn, from, color *choice
+	timeout, deadline           *span
+}
+
+func (p *program) checkCommand() *cli.Command {
+	f := &checkFlags{
+		format:   newChoice(report.Formats()),
+		failOn:   newChoice(doctor.FailOns()),
+		from:     newChoice([]string{"auto", "host"}),
+		color:    newChoice([]string{"auto", "always", "never"}),
+		timeout:  &span{doctor.DefaultTimeout},
+		deadline: &span{doctor.DefaultDeadline},
+	}
+	return &cli.Command{
+		Name:            "check",
+		Usage:           "look at a deployment: the files, then the links between the services",
+		ArgsUsage:       "[DIR]",
+		Description:     checkHelp,
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
+			&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report as text or json"},
+			&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
+			&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 from this `SEVERITY` on: error, warning, info or never"},
+			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to ADDR:PORT where the files say NAME:PORT; may be given more than once; `NAME:PORT=ADDR:PORT`"},
+			&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: host is this machine, auto the best there is"},
+			&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how long to wait for each answer"},
+			&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how long all connections together may take"},
+			&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given more than once"},
+			&cli.StringSliceFlag{Name: "env-file", Usage: "`FILE` to read instead of .env, as for docker compose; may be given more than once"},
+			&cli.StringSliceFlag{Name: "profile", Usage: "profile `NAME` to enable, as for docker compose; may be given more than once"},
+			&cli.StringFlag{Name: "p", Aliases: []string{"project-name"}, Usage: "project `NAME`, as for docker compose"},
+			&cli.GenericFlag{Name: "color", Value: f.color, Usage: "colours: auto (on a terminal), always or never"},
+		},
+		Action: func(c *cli.Context) error { return p.check(c, f) },
+	}
+}
+
+func (p *program) check(c *cli.Context, f *checkFlags) error {
+	if c.NArg() > 1 {
+		return badUsage("check", "only one folder can be looked at: %q and %q were given", c.Args().Get(0), c.Args().Get(1))
+	}
+	pins, err := vantage.ParsePins(c.StringSlice("resolve"))
+	if err != nil {
+		return badUsage("check", "%w", err)
+	}
+	out, err := p.openOutput(c.IsSet("output"), c.String("output"))
+	if err != nil {
+		return err
+	}
+	load, err := p.loadOptions(c)
+	if err != nil {
+		return err
+	}
+	progress := p.newProgress()
+	outcome, err := doctor.Check(c.Context, doctor.Options{
+		Deployment: load,
+		Offline:    c.Bool("offline"),
+		FailOn:     doctor.FailOn(f.failOn.value),
+		Timeout:    f.timeout.value,
+		Deadline:   f.deadline.value,
+		Version:    buildVersion(),
+		Rules:      rules.All(),
+		Checks:     liveChecks(),
+		Vantage:    hostVantage(pins),
+		Progress:   progress.show,
+	})
+	progress.clear()
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("no deployment to look at: %w", err)
+	}
+	options := p.textOptions(f.color.value, out)
+	if err := out.write(outcome.Report, report.Format(f.format.value), options); err != nil {
+		return fmt.Errorf("the report could not be written: %w", err)
+	}
+	p.code = outcome.ExitCode
+	return nil
+}
+
+// loadOptions gives the loader's options. Files are named as for docker
+// compose, from the current folder, or from DIR where only that has them.
+func (p *program) loadOptions(c *cli.Context) (deployment.Options, error) {
+	dir := c.Args().First()
+	if dir == "" {
+		dir = "."
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return deployment.Options{}, fmt.Errorf("the folder %s cannot be read: %w", dir, bare(err))
+	case !info.IsDir():
+		return deployment.Options{}, badUsage("check", "%s is a file; give its folder, or the file with -f", dir)
+	}
+	o := deployment.Options{Dir: dir, Profiles: c.StringSlice("profile"), ProjectName: c.String("p"), Environ: p.env}
+	for _, f := range c.StringSlice("f") {
+		if f == "-" {
+			return o, badUsage("check", "-f -: a compose file cannot be read from standard input; give its name")
+		}
+		o.Files = append(o.Files, fromHereOr(dir, f))
+	}
+	for _, f := range c.StringSlice("env-file") {
+		o.EnvFiles = append(o.EnvFiles, fromHereOr(dir, f))
+	}
+	return o, nil
+}
+
+func fromHereOr(dir, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	here, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	there := filepath.Join(dir, file)
+	if !exists(here) && exists(there) {
+		if abs, err := filepath.Abs(there); err == nil {
+			return abs
+		}
+	}
+	return here
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// bare gives the reason of a file error without its operation and path.
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package diagnosis
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+)
+
+// state of a link while its dependencies are walked.
+type state int
+
+const (
+	unseen state = iota
+	walking
+	done
+)
+
+// joinDependencies walks the links along their dependencies. A link that was
+// not checked and depends on a broken one is blocked; the failure of a link
+// that was checked is a consequence of the broken one, unless it has a cause
+// of its own.
+func (g *graph) joinDependencies() {
+	states := make([]state, len(g.links))
+	for i := range g.links {
+		g.walk(i, states)
+	}
+}
+
+func (g *graph) walk(i int, states []state) {
+	if states[i] != unseen {
+		return // done, or a circle in the catalogue: what is known so far has to do
+	}
+	states[i] = walking
+	var first = -1
+	for _, d := range g.deps[i] {
+		g.walk(d, states)
+		causes := g.causesOf(d)
+		if len(causes) == 0 && g.links[d].Result.Status != checks.Broken {
+			continue
+		}
+		if first < 0 {
+			first = d
+		}
+		for _, fp := range causes {
+			if !slices.Contains(g.roots[i], fp) {
+				g.roots[i] = append(g.roots[i], fp)
+			}
+		}
+	}
+	states[i] = done
+	if first >= 0 {
+		g.suffer(i, first)
+	}
+}
+
+// causesOf gives the findings that keep link d from working: its own errors,
+// each traced back to its cause, or those of the links it depends on. A link
+// that was seen to work has none, whatever the files say.
+func (g *graph) causesOf(d int) []string {
+	if g.links[d].Result.Status == checks.OK {
+		return nil
+	}
+	var out []string
+	for _, i := range g.byEdge[g.links[d].Edge.ID] {
+		f := &g.findings[i]
+		if f.Severity != finding.Error {
+			continue
+		}
+		if root := g.root(f); !slices.Contains(out, root) {
+			out = append(out, root)
+		}
+	}
+	if len(out) == 0 {
+		out = g.roots[d]
+	}
+	return out
+}
+
+// root follows the causes to their end; findings that cause each other in a
+// circle stop it too.
+func (g *graph) root(f *finding.Finding) string {
+	for range len(g.findings) {
+		next, ok := g.byPrint[f.Cause]
+		if f.Cause == "" || !ok {
+			break
+		}
+		f = &g.findings[next]
+	}
+	return f.Fingerprint
+}
+
+// suffer marks link i as a victim of the broken link d.
+func (g *graph) suffer(i, d int) {
+	l := &g.links[i]
+	switch l.Result.Status {
+	case checks.Broken:
+		g.blame(i)
+	case checks.Unchecked:
+		if l.Result.Reason == checks.ReasonOffline {
+			return // nobody asked; the findings that it suffers from are attached all the same
+		}
+		l.Result.Reason = checks.ReasonBlocked
+		l.Result.Message = fmt.Sprintf("cannot work before %s does", Name(g.links[d].Edge))
+	}
+}
+
+// ownFault: failures that the other end itself has named, so that a broken
+// link behind it is no explanation.
+func ownFault(r checks.Reason) bool {
+	switch r {
+	case checks.ReasonCredentials, checks.ReasonNoSuchHost, checks.ReasonTLSName, checks.ReasonTLSExpired,
+		checks.ReasonTLSNotYet, checks.ReasonTLSUnknown, checks.ReasonPlainOnTLS, checks.ReasonTLSOnPlain, checks.ReasonWrongServer:
+		return true
+	}
+	return false
+}
+
+// blame makes the failure of link i a consequence of what its dependencies
+// suffer from, unless it has a cause of its own.
+func (g *graph) blame(i int) {
+	l, roots := &g.links[i], g.roots[i]
+	if len(roots) == 0 || ownFault(l.Result.Reason) {
+		return
+	}
+	for _, n := range g.byEdge[l.Edge.ID] {
+		f := &g.findings[n]
+		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && f.Fingerprint != roots[0] {
+			f.Cause = roots[0]
+		}
+	}
+}
+
+// attach notes at each link the findings about it, and, where it does not
+// work, the causes further away.
+func (g *graph) attach() {
+	for i := range g.links {
+		l := &g.links[i]
+		l.Findings = nil
+		for _, f := range g.byEdge[l.Edge.ID] {
+			l.Findings = append(l.Findings, g.findings[f].Fingerprint)
+		}
+		if l.Result.Status == checks.OK {
+			continue
+		}
+		for _, fp := range g.roots[i] {
+			if !slices.Contains(l.Findings, fp) {
+				l.Findings = append(l.Findings, fp)
+			}
+		}
+	}
+}
+
+// causesFirst puts every finding behind the one that causes it, and keeps the
+// sealed order otherwise.
+func causesFirst(in []finding.Finding) []finding.Finding {
+	present := map[string]bool{}
+	for i := range in {
+		present[in[i].Fingerprint] = true
+	}
+	children := map[string][]int{}
+	for i := range in {
+		if c := in[i].Cause; c != "" && c != in[i].Fingerprint && present[c] {
+			children[c] = append(children[c], i)
+		} else {
+			in[i].Cause = "" // a cause that is not there, or the finding itself, explains nothing
+		}
+	}
+	out := make([]finding.Finding, 0, len(in))
+	taken := make([]bool, len(in))
+	var take func(i int)
+	take = func(i int) {
+		if taken[i] {
+			return
+		}
+		taken[i] = true
+		out = append(out, in[i])
+		for _, c := range children[in[i].Fingerprint] {
+			take(c)
+		}
+	}
+	for i := range in {
+		if in[i].Cause == "" {
+			take(i)
+		}
+	}
+	for i := range in {
+		if !taken[i] { // two findings that name each other: neither is the consequence
+			in[i].Cause = ""
+			take(i)
+		}
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+// Package doctor is the run: load the deployment, find roles and links in it,
+// apply the rules, run the checks, tell causes from consequences, and make the
+// report. Everything it does follows that one line.
+package doctor
+
+import (
+	"context"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/rules"
+)
+
+// Options say what to look at and how.
+type Options struct {
+	Deployment deployment.Options
+	Offline    bool          // run no live check and open no socket
+	FailOn     FailOn        // from which severity on a finding makes the exit code 1
+	Timeout    time.Duration // for each rung of a check; 0: DefaultTimeout
+	Deadline   time.Duration // for all checks together; 0: DefaultDeadline
+	Workers    int           // how many checks run at once; 0: DefaultWorkers
+	Version    string        // of the tool, for the report
+
+	Rules    []rules.Rule                          // nil: none
+	Checks   map[string]checks.Check               // live checks by link ID
+	Vantage  func(*kopano.Topology) Vantage        // where the checks dial from; not called with Offline
+	Now      func() time.Time                      // nil: time.Now
+	Progress func(done, total int, waits []string) // told after each check, one call at a time; nil: nobody is
+}
+
+// The defaults.
+const (
+	DefaultTimeout  = 5 * time.Second
+	DefaultDeadline = 60 * time.Second
+	// DefaultWorkers is more than a deployment has links that can be checked,
+	// so that a run against dead addresses takes one timeout and not two.
+	DefaultWorkers = 128
+)
+
+// Outcome is a finished run.
+type Outcome struct {
+	Report   *report.Report
+	ExitCode int
+}
+
+// Check runs the doctor over one deployment. An error means that there is no
+// readable configuration, or that ctx was cancelled.
+func Check(ctx context.Context, o Options) (*Outcome, error) {
+	o = withDefaults(o)
+	start := o.Now()
+	d, err := deployment.Load(ctx, o.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	t := kopano.Recognise(d)
+	found, failed := runRules(o.Rules, &rules.Input{Deployment: d, Topology: t})
+	found = append(found, unexplainedProblems(d, found)...)
+
+	links := runPlan(ctx, o, t, Plan(t.Edges, o.Checks, o.Offline))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	found = append(found, liveFindings(links)...)
+
+	story := diagnosis.Diagnose(diagnosis.Case{Findings: finding.Seal(found), Links: links})
+	r := report.Build(report.Facts{Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start)})
+	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || incomplete(story.Links), o.FailOn)}, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Deadline <= 0 {
+		o.Deadline = DefaultDeadline
+	}
+	if o.Workers <= 0 {
+		o.Workers = DefaultWorkers
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Progress == nil {
+		o.Progress = func(int, int, []string) {}
+	}
+	return o
+}

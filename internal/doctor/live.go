@@ -1,0 +1,182 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// grace is what a check may take longer than its deadline before the run goes
+// on without it.
+const grace = 500 * time.Millisecond
+
+// errDeadline tells the end of the run's time from every other end.
+var errDeadline = errors.New("the time for this run is over")
+
+// runPlan runs the checks of the plan, all at once within o.Workers, and gives
+// every link in the order of the plan. It returns within o.Deadline and a
+// grace, also when a check does not.
+func runPlan(ctx context.Context, o Options, t *kopano.Topology, steps []Step) []diagnosis.Link {
+	links := make([]diagnosis.Link, len(steps))
+	todo := 0
+	for i, s := range steps {
+		links[i] = diagnosis.Link{Edge: s.Edge, Result: s.Result, Checked: s.Check != nil || s.Result.Reason == checks.ReasonConfig}
+		if s.Check != nil {
+			todo++
+		}
+	}
+	if todo == 0 {
+		return links
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Deadline, errDeadline)
+	defer cancel()
+	r := &runner{options: o, topology: t, vantage: o.Vantage(t), board: newBoard(todo, o.Progress)}
+	var g errgroup.Group
+	g.SetLimit(o.Workers)
+	for i, s := range steps {
+		if s.Check == nil {
+			continue
+		}
+		g.Go(func() error {
+			links[i].Result, links[i].Vantage = r.run(ctx, s)
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions give no error
+	return links
+}
+
+type runner struct {
+	options  Options
+	topology *kopano.Topology
+	vantage  Vantage
+	board    *board
+}
+
+// run runs one check and bounds it.
+func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
+	name := diagnosis.Name(s.Edge)
+	r.board.start(name)
+	defer r.board.finish(name)
+	if ctx.Err() != nil {
+		return outOfTime(r.options.Deadline), ""
+	}
+	dialer := &watchedDialer{inner: r.vantage.Dialer(s.Edge.From), route: r.vantage.Route, from: s.Edge.From}
+	target := checks.Target{
+		Edge: s.Edge, Topology: r.topology, Dialer: dialer, Files: r.vantage.Files(),
+		Now: r.options.Now, Timeout: r.options.Timeout,
+	}
+	start := time.Now()
+	answer := make(chan checks.Result, 1)
+	go func() { answer <- protected(ctx, s.Check, target) }()
+	var result checks.Result
+	select {
+	case result = <-answer:
+	case <-afterDone(ctx, grace):
+		result = outOfTime(r.options.Deadline)
+	}
+	if context.Cause(ctx) == errDeadline && cutShort(result) {
+		result = outOfTime(r.options.Deadline)
+	}
+	if result.Duration == 0 && result.Status != checks.Unchecked {
+		result.Duration = time.Since(start)
+	}
+	return result, dialer.vantage()
+}
+
+// cutShort reports whether a result is no more than the end of the run's time.
+func cutShort(r checks.Result) bool {
+	if r.Status != checks.Broken {
+		return false
+	}
+	switch r.Reason {
+	case checks.ReasonTimeout, checks.ReasonSilent, checks.ReasonClosed, checks.ReasonUnreachable, checks.ReasonNone:
+		return true
+	}
+	return false
+}
+
+func outOfTime(deadline time.Duration) checks.Result {
+	return checks.Result{
+		Status: checks.Unchecked, Reason: checks.ReasonDeadline,
+		Message: fmt.Sprintf("the time for the whole run, %s, was over; raise --deadline", deadline),
+	}
+}
+
+// protected keeps a panic of a check from ending the run.
+func protected(ctx context.Context, check checks.Check, t checks.Target) (result checks.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = checks.Result{
+				Status: checks.Unchecked, Reason: checks.ReasonInternal,
+				Message: fmt.Sprintf("the check itself failed: %v; please report this", p),
+			}
+		}
+	}()
+	return check(ctx, t)
+}
+
+// afterDone gives a channel that closes d after ctx is done.
+func afterDone(ctx context.Context, d time.Duration) <-chan struct{} {
+	late := make(chan struct{})
+	context.AfterFunc(ctx, func() { time.AfterFunc(d, func() { close(late) }) })
+	return late
+}
+
+// liveFindings collects what the checks found, completed by what only the run knows.
+func liveFindings(links []diagnosis.Link) []finding.Finding {
+	var out []finding.Finding
+	for _, l := range links {
+		name := diagnosis.Name(l.Edge)
+		for _, f := range l.Result.Findings {
+			f.Kind, f.Subject, f.Links = finding.Live, name, []string{l.Edge.ID}
+			if f.Title == "" {
+				f.Title = l.Result.Message
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// board counts the checks and tells the progress, one call at a time.
+type board struct {
+	mu      sync.Mutex
+	done    int
+	total   int
+	waiting []string
+	tell    func(done, total int, waits []string)
+}
+
+func newBoard(total int, tell func(int, int, []string)) *board {
+	return &board{total: total, tell: tell}
+}
+
+func (b *board) start(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, name)
+	b.tell(b.done, b.total, b.waiting)
+}
+
+func (b *board) finish(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done++
+	for i, w := range b.waiting {
+		if w == name {
+			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
+			break
+		}
+	}
+	b.tell(b.done, b.total, b.waiting)
+}

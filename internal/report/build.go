@@ -1,0 +1,176 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+)
+
+// Facts are what a report is made of.
+type Facts struct {
+	Version  string // of the tool
+	Topology *kopano.Topology
+	Case     diagnosis.Case // diagnosed
+	Duration time.Duration  // of the whole run
+}
+
+// Build makes the report. It is the one place where findings become something
+// printable: every string passes the redactor here, once, and loses whatever
+// could confuse a terminal.
+func Build(f Facts) *Report {
+	d := f.Topology.Deployment
+	b := &builder{
+		deployment: d,
+		redactor:   secret.NewRedactor(d.Secrets(), d.PublicWords()),
+	}
+	r := &Report{
+		Schema:     Schema,
+		Tool:       Tool{Name: "kopano-doctor", Version: f.Version},
+		Deployment: b.deploymentPart(),
+		DurationMS: f.Duration.Milliseconds(),
+		Findings:   make([]Finding, 0, len(f.Case.Findings)),
+		Links:      make([]Link, 0, len(f.Case.Links)),
+		Services:   make([]Service, 0, len(d.Services)),
+	}
+	for i := range f.Case.Findings {
+		r.Findings = append(r.Findings, b.finding(&f.Case.Findings[i]))
+	}
+	for i := range f.Case.Links {
+		r.Links = append(r.Links, b.link(&f.Case.Links[i]))
+	}
+	for _, s := range d.Services {
+		r.Services = append(r.Services, Service{Name: b.line(s.Name), Role: string(f.Topology.Role(s)), Image: b.line(s.Image)})
+	}
+	r.Summary = Summarise(r.Findings, r.Links)
+	return r
+}
+
+// Summarise counts.
+func Summarise(findings []Finding, links []Link) Summary {
+	var s Summary
+	for _, f := range findings {
+		switch f.Severity {
+		case "error":
+			s.Errors++
+		case "warning":
+			s.Warnings++
+		default:
+			s.Infos++
+		}
+	}
+	for _, l := range links {
+		switch l.Status {
+		case "ok":
+			s.LinksOK++
+		case "broken":
+			s.LinksBroken++
+		default:
+			s.LinksUnchecked++
+		}
+	}
+	return s
+}
+
+type builder struct {
+	deployment *deployment.Deployment
+	redactor   *secret.Redactor
+}
+
+func (b *builder) deploymentPart() Deployment {
+	d := b.deployment
+	out := Deployment{Directory: b.line(d.Dir), Project: b.line(d.Project), Files: []string{}, EnvFiles: []string{}}
+	for _, f := range d.Files {
+		out.Files = append(out.Files, b.line(f))
+	}
+	for _, f := range d.EnvFiles {
+		out.EnvFiles = append(out.EnvFiles, b.line(f.File))
+	}
+	return out
+}
+
+func (b *builder) finding(f *finding.Finding) Finding {
+	out := Finding{
+		ID:          f.ID,
+		Severity:    f.Severity.String(),
+		Kind:        string(f.Kind),
+		Title:       b.line(f.Title),
+		Message:     b.text(f.Message),
+		Subject:     b.line(f.Subject),
+		Locations:   make([]Location, 0, len(f.Locations)),
+		Consequence: b.text(f.Consequence),
+		Remedy:      b.text(f.Remedy),
+		Fingerprint: f.Fingerprint,
+	}
+	if f.Cause != "" {
+		cause := f.Cause
+		out.Cause = &cause
+	}
+	for _, l := range f.Locations {
+		if !l.IsZero() {
+			out.Locations = append(out.Locations, b.location(l))
+		}
+	}
+	return out
+}
+
+func (b *builder) location(l finding.Location) Location {
+	if l.Excerpt == "" && l.Line > 0 {
+		l.Excerpt = b.deployment.Excerpt(l)
+	}
+	if l.Role == "" {
+		l.Role = finding.Related
+	}
+	return Location{File: b.line(l.File), Line: l.Line, Column: l.Column, Role: string(l.Role), Excerpt: b.line(l.Excerpt)}
+}
+
+func (b *builder) link(l *diagnosis.Link) Link {
+	e, r := l.Edge, l.Result
+	address := r.Address
+	if address == "" {
+		address = Address(e)
+	}
+	out := Link{
+		ID:         e.ID,
+		From:       b.line(diagnosis.From(e)),
+		To:         b.line(diagnosis.To(e)),
+		Protocol:   string(e.Link.Protocol),
+		Address:    b.line(address),
+		Vantage:    b.line(l.Vantage),
+		Status:     string(r.Status),
+		Rung:       string(r.Rung),
+		DurationMS: r.Duration.Milliseconds(),
+		Reason:     string(r.Reason),
+		Findings:   append([]string{}, l.Findings...),
+		Message:    b.line(r.Message),
+	}
+	return out
+}
+
+// Address gives the address of a link as the configuration has it:
+// "ldap:389", or the path of a socket or file.
+func Address(e *kopano.Edge) string {
+	a := e.Addr
+	switch {
+	case a.Host != "" && a.Port > 0 && strings.Contains(a.Host, ":"):
+		return fmt.Sprintf("[%s]:%d", a.Host, a.Port)
+	case a.Host != "" && a.Port > 0:
+		return fmt.Sprintf("%s:%d", a.Host, a.Port)
+	case a.Host != "":
+		return a.Host
+	case a.Path != "":
+		return a.Path
+	}
+	return a.Text
+}
+
+// line makes s printable on one line.
+func (b *builder) line(s string) string { return printable(b.redactor.Redact(s), false) }
+
+// text makes s printable; it may have line breaks.
+func (b *builder) text(s string) string { return printable(b.redactor.Redact(s), true) }

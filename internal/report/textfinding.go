@@ -1,0 +1,155 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+)
+
+const (
+	margin    = "  "
+	maxPlaces = 6  // places of one finding that are shown
+	maxNames  = 10 // links that are named in one sentence
+)
+
+// finding writes one story: the cause, its place, what follows from it, the cure.
+func (p *printer) finding(f *Finding) {
+	p.title(f)
+	if len(f.Locations) > 0 {
+		p.fixPlace(f.Locations[0])
+	}
+	if f.Message != f.Title {
+		p.paragraph(margin, "", nil, f.Message)
+	}
+	p.chain(f.Locations)
+	if f.Consequence != "" {
+		p.paragraph(margin, "Breaks: ", p.style.bold, f.Consequence)
+	}
+	p.consequences(f)
+	if f.Remedy != "" {
+		p.paragraph(margin, "Fix: ", p.style.green, f.Remedy)
+	}
+	p.line("")
+}
+
+// title writes "error: title [id]".
+func (p *printer) title(f *Finding) {
+	paint := p.style.severity(f.Severity)
+	label := f.Severity + ": "
+	id := "[" + f.ID + "]"
+	for i, l := range wrap(p.text(f.Title)+" "+id, label, margin, textWidth) {
+		if i == 0 {
+			l = paint.Sprint(label) + strings.TrimPrefix(l, label)
+		}
+		p.line("%s", strings.Replace(l, id, p.style.faint.Sprint(id), 1))
+	}
+}
+
+// fixPlace writes the place to change, with its line and a caret.
+func (p *printer) fixPlace(l Location) {
+	p.line("%s%s", margin, p.style.bold.Sprint(place(l)))
+	if l.Excerpt == "" {
+		return
+	}
+	gutter := fmt.Sprintf("%5d ", l.Line) + p.style.edge + " "
+	source, caret := crop(l.Excerpt, l.Column, textWidth-cells(gutter))
+	p.line("%s%s", p.style.faint.Sprint(gutter), p.text(source))
+	if caret >= 0 {
+		blank := strings.Repeat(" ", 6) + p.style.edge + " "
+		p.line("%s%s%s", p.style.faint.Sprint(blank), strings.Repeat(" ", caret), p.style.green.Sprint("^"))
+	}
+}
+
+// chain writes where the value came from, in the order of the finding.
+func (p *printer) chain(places []Location) {
+	if len(places) < 2 {
+		return
+	}
+	shown := places[1:]
+	for _, l := range shown[:min(len(shown), maxPlaces)] {
+		label := chainLabel(l.Role)
+		head := fmt.Sprintf("%s%-13s%s", margin, label, place(l))
+		source, _ := crop(strings.TrimSpace(l.Excerpt), 0, textWidth-cells(head)-2)
+		if room := textWidth - cells(head) - 2; room < 20 && l.Excerpt != "" {
+			p.line("%s", head)
+			source, _ = crop(strings.TrimSpace(l.Excerpt), 0, textWidth-len(margin)-13)
+			p.line("%s%13s%s", margin, "", p.style.faint.Sprint(p.text(source)))
+			continue
+		}
+		p.line("%s  %s", head, p.style.faint.Sprint(p.text(source)))
+	}
+	if n := len(shown) - maxPlaces; n > 0 {
+		p.line("%s%-13s%s", margin, "", count(n, "more place"))
+	}
+}
+
+func chainLabel(role string) string {
+	switch finding.Role(role) {
+	case finding.Origin:
+		return "used in"
+	case finding.Overridden:
+		return "overrides"
+	case finding.Fix:
+		return "also"
+	}
+	return "see also"
+}
+
+// place gives "file:line:column".
+func place(l Location) string {
+	return finding.Location{File: l.File, Line: l.Line, Column: l.Column}.String()
+}
+
+// consequences writes what was seen to follow from a finding: other findings,
+// and the links that cannot work.
+func (p *printer) consequences(f *Finding) {
+	for i := range p.report.Findings {
+		c := &p.report.Findings[i]
+		if c.Cause == nil || *c.Cause != f.Fingerprint || c == f {
+			continue
+		}
+		text := c.Title
+		if c.Message != "" && c.Message != c.Title {
+			text += ": " + c.Message
+		}
+		p.paragraph(margin, "Seen: ", p.style.bold, fmt.Sprintf("%s [%s]", text, c.ID))
+		p.consequences(c)
+	}
+	if f.Severity != "error" || f.Cause != nil {
+		return
+	}
+	if names := p.victims(f); len(names) > 0 {
+		p.paragraph(margin, "Therefore: ", p.style.bold, therefore(names))
+	}
+}
+
+// victims gives the links that do not work because of a finding, but not the
+// one link that the finding is about anyway.
+func (p *printer) victims(f *Finding) []string {
+	var names []string
+	for i := range p.report.Links {
+		l := &p.report.Links[i]
+		if l.Status != "ok" && slices.Contains(l.Findings, f.Fingerprint) {
+			names = append(names, linkName(l))
+		}
+	}
+	if len(names) == 1 && names[0] == f.Subject {
+		return nil
+	}
+	return names
+}
+
+func therefore(names []string) string {
+	named := strings.Join(names[:min(len(names), maxNames)], ", ")
+	if n := len(names) - maxNames; n > 0 {
+		named += fmt.Sprintf(" and %d more", n)
+	}
+	if len(names) == 1 {
+		return "1 link cannot work: " + named
+	}
+	return fmt.Sprintf("%d links cannot work: %s", len(names), named)
+}
+
+func linkName(l *Link) string { return l.From + " → " + l.To }

@@ -1,0 +1,197 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// few is how many unchecked links with one and the same reason get a line each.
+const few = 3
+
+// links writes a line per link: the broken ones, those that work, and those
+// that were not checked.
+func (p *printer) links() {
+	if len(p.report.Links) == 0 {
+		return
+	}
+	p.line("%s", p.style.bold.Sprint("Links"))
+	for _, status := range []string{"broken", "ok"} {
+		for i := range p.report.Links {
+			if l := &p.report.Links[i]; l.Status == status {
+				p.link(l)
+			}
+		}
+	}
+	p.unchecked()
+	p.line("")
+}
+
+func (p *printer) link(l *Link) {
+	symbol, paint := p.style.uncheckedSymbol, p.style.faint
+	switch l.Status {
+	case "ok":
+		symbol, paint = p.style.okSymbol, p.style.green
+	case "broken":
+		symbol, paint = p.style.brokenSymbol, p.style.red
+	}
+	p.paragraph(margin, symbol+" ", paint, linkName(l)+"  "+strings.Join(particulars(l), ", "))
+	if why := p.why(l); why != "" {
+		p.paragraph(margin+"    ", "", nil, why)
+	}
+}
+
+// particulars gives protocol, address, vantage and time, as far as known.
+func particulars(l *Link) []string {
+	first := strings.TrimSpace(l.Protocol + " " + l.Address)
+	out := []string{first}
+	if l.Vantage != "" {
+		out = append(out, "from "+l.Vantage)
+	}
+	if l.Status != "unchecked" {
+		out = append(out, duration(l.DurationMS))
+	}
+	return out
+}
+
+func (p *printer) why(l *Link) string {
+	switch l.Status {
+	case "ok":
+		return l.Message
+	case "broken":
+		return strings.TrimSuffix(fmt.Sprintf("broken at %s (%s): %s", l.Rung, l.Reason, l.Message), ": ")
+	}
+	return "not checked: " + l.Message
+}
+
+// unchecked writes the links that were not checked; those with one and the
+// same reason share a line when they are many.
+func (p *printer) unchecked() {
+	var reasons []string
+	groups := map[string][]*Link{}
+	for i := range p.report.Links {
+		l := &p.report.Links[i]
+		if l.Status != "unchecked" {
+			continue
+		}
+		key := l.Reason + "\x00" + l.Message
+		if groups[key] == nil {
+			reasons = append(reasons, key)
+		}
+		groups[key] = append(groups[key], l)
+	}
+	for _, key := range reasons {
+		p.uncheckedGroup(groups[key])
+	}
+}
+
+func (p *printer) uncheckedGroup(ls []*Link) {
+	if ls[0].Reason == "offline" {
+		text := fmt.Sprintf("%s not checked (--offline)", count(len(ls), "link"))
+		if n := p.hopeless(ls); n > 0 {
+			text += fmt.Sprintf("; %d of them cannot work as written, see above", n)
+		}
+		p.paragraph(margin, p.style.uncheckedSymbol+" ", p.style.faint, text)
+		return
+	}
+	if len(ls) <= few {
+		for _, l := range ls {
+			p.link(l)
+		}
+		return
+	}
+	var names []string
+	for _, l := range ls {
+		names = append(names, linkName(l))
+	}
+	p.paragraph(margin, p.style.uncheckedSymbol+" ", p.style.faint, fmt.Sprintf("%d links not checked: %s", len(ls), ls[0].Message))
+	p.paragraph(margin+"    ", "", nil, strings.Join(names, ", "))
+}
+
+// hopeless counts the links that an error keeps from working.
+func (p *printer) hopeless(ls []*Link) int {
+	n := 0
+	for _, l := range ls {
+		if slices.ContainsFunc(l.Findings, func(fp string) bool {
+			f := p.byPrint(fp)
+			return f != nil && f.Severity == "error"
+		}) {
+			n++
+		}
+	}
+	return n
+}
+
+// unknownServices names what the catalogue does not know, since nothing was
+// looked at there.
+func (p *printer) unknownServices() {
+	var names []string
+	for _, s := range p.report.Services {
+		if s.Role == "" {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) > 0 {
+		p.paragraph("", "", nil, "Not part of Kopano as far as known, so not looked at: "+strings.Join(names, ", "))
+		p.line("")
+	}
+}
+
+// totals writes the counts and the verdict.
+func (p *printer) totals() {
+	s := p.report.Summary
+	text := fmt.Sprintf("%s, %s, %s", count(s.Errors, "error"), count(s.Warnings, "warning"), count(s.Infos, "info"))
+	if s.Suppressed > 0 {
+		text += fmt.Sprintf(", %d suppressed", s.Suppressed)
+	}
+	text += fmt.Sprintf("; links: %d ok, %d broken, %d not checked; %s", s.LinksOK, s.LinksBroken, s.LinksUnchecked, duration(p.report.DurationMS))
+	p.paragraph("", "", nil, text)
+	verdict, paint := p.report.verdict(), p.style.green
+	switch {
+	case s.Errors+s.LinksBroken > 0:
+		paint = p.style.red
+	case s.Warnings > 0 || p.report.missed() > 0:
+		paint = p.style.yellow
+	}
+	for _, l := range wrap(p.text(verdict), "", "", textWidth) {
+		p.line("%s", paint.Sprint(l))
+	}
+}
+
+// verdict says in one sentence what the report comes to.
+func (r *Report) verdict() string {
+	s := r.Summary
+	missed := r.missed()
+	switch {
+	case s.Errors > 0:
+		return "This deployment does not work as it is: start with the first error above."
+	case s.LinksBroken > 0:
+		return "This deployment does not work as it is: see the broken links above."
+	case missed > 0:
+		return fmt.Sprintf("No error was found, but %s could not be checked: that is no clean bill of health.", count(missed, "link"))
+	case s.LinksOK == 0 && s.LinksUnchecked > 0:
+		return "No error was found in the files; whether the links work was not tried."
+	case s.Warnings > 0:
+		return "No error was found; the warnings above deserve a look."
+	}
+	return "No error was found."
+}
+
+// missed counts the links that were to be checked and could not be.
+func (r *Report) missed() int {
+	n := 0
+	for _, l := range r.Links {
+		if l.Status == "unchecked" && l.Reason != "offline" && l.Reason != "no-check" {
+			n++
+		}
+	}
+	return n
+}
+
+func duration(ms int64) string {
+	if ms < 1000 {
+		return fmt.Sprintf("%d ms", ms)
+	}
+	return fmt.Sprintf("%.1f s", (time.Duration(ms) * time.Millisecond).Seconds())
+}
