@@ -5,6 +5,7 @@ package checks
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"time"
 
@@ -88,6 +89,8 @@ type Target struct {
 	Now      func() time.Time
 	Timeout  time.Duration // for each rung; 0 is DefaultTimeout
 	Files    Files         // reads files of a container's volumes where the vantage can
+
+	Roots *x509.CertPool // authorities that count as known; nil: those of this machine
 }
 
 // Files opens a file as a service sees it: a path inside its container. It
