@@ -9,26 +9,50 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
+	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
 // Main runs the program and gives its exit code; see docs/json.md for what
 // each means. args are those of os.Args, env those of os.Environ. Standard
 // output gets the report and nothing else.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
+	p := &program{
+		stdin: stdin, stdout: stdout, stderr: stderr, env: env,
+		rules: rules.All(), checks: liveChecks(), vantage: doctor.FromHost, now: time.Now,
+	}
+	return p.run(args)
+}
+
+// program is one call of Main, and all that it works with.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            []string
+	rules          []rules.Rule
+	checks         map[string]checks.Check // by the ID of their link
+	vantage        func(vantage.Pins) func(*kopano.Topology) doctor.Vantage
+	now            func() time.Time
+	code           int // of a command that ran to its end
+}
+
+func (p *program) run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 
-	p := &program{stdout: stdout, stderr: stderr, env: env}
 	if len(args) == 0 {
 		args = []string{"kopano-doctor"}
 	}
-	app := p.app(stdin)
+	app := p.app()
 	err := app.RunContext(ctx, reorder(app, args))
 	switch {
 	case ctx.Err() != nil:
@@ -44,13 +68,6 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string
 		return doctor.ExitUsage
 	}
 	return p.code
-}
-
-// program is one call of Main.
-type program struct {
-	stdout, stderr io.Writer
-	env            []string
-	code           int
 }
 
 // note writes one line for the person at the terminal.
@@ -106,19 +123,29 @@ func tidyFlagError(s string) string {
 
 func isFlagEnd(r rune) bool { return r == ':' || r == ' ' }
 
-func (p *program) app(stdin io.Reader) *cli.App {
+const appHelp = `kopano-doctor finds out what is wrong with a Kopano deployment that runs with
+Docker Compose: in its files, and on the links between its services.
+
+Usage:
+  kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
+  kopano-doctor rules [ID]        list what is looked for, or explain one rule
+  kopano-doctor version           print the version
+  kopano-doctor COMMAND --help    explain a command
+`
+
+func (p *program) app() *cli.App {
 	return &cli.App{
-		Name:            "kopano-doctor",
-		HelpName:        "kopano-doctor",
-		Usage:           "find out what is wrong with a Kopano deployment run with Docker Compose",
-		UsageText:       "kopano-doctor check [DIR]      look at the deployment in DIR (default: this folder)\nkopano-doctor COMMAND --help   explain a command",
-		Version:         buildVersion(),
-		HideHelpCommand: true,
-		Reader:          stdin,
-		Writer:          p.stdout,
-		ErrWriter:       p.stderr,
-		ExitErrHandler:  func(*cli.Context, error) {}, // urfave's own calls os.Exit
-		OnUsageError:    onUsageError,
+		Name:                  "kopano-doctor",
+		HelpName:              "kopano-doctor",
+		Usage:                 "find out what is wrong with a Kopano deployment run with Docker Compose",
+		CustomAppHelpTemplate: appHelp,
+		Version:               buildVersion(),
+		HideHelpCommand:       true,
+		Reader:                stdin,
+		Writer:                p.stdout,
+		ErrWriter:             p.stderr,
+		ExitErrHandler:        func(*cli.Context, error) {}, // urfave's own calls os.Exit
+		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
 		Commands:                  []*cli.Command{p.checkCommand(), p.rulesCommand(), p.versionCommand()},

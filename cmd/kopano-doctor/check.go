@@ -13,25 +13,28 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
-	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
 const checkHelp = `Reads the deployment in DIR (default: this folder) as Docker Compose reads it,
 says what is wrong in the files, then tries the links between the services.
 Nothing is changed, no mail is sent, no account is touched.
 
-   look at the deployment in this folder
+Examples:
+  look at the deployment in this folder
       kopano-doctor check
-   look at the files only, without any connection
+  look at the files only, without any connection
       kopano-doctor check --offline /opt/kopano
-   reach a service whose port is not published
+  reach a service whose port is not published
       kopano-doctor check --resolve db:3306=172.18.0.5:3306
-   for a script
+  for a script
       kopano-doctor check --format json --output report.json
 
-Exit code: 0 nothing wrong; 1 something is wrong (see --fail-on); 2 wrong usage,
-or no deployment to read; 3 nothing wrong was found, but something that was to
-be checked could not be; 130 interrupted.`
+Exit code:
+  0    nothing is wrong
+  1    something is wrong (see --fail-on)
+  2    wrong usage, or there is no deployment to read
+  3    nothing wrong was found, but something could not be checked
+  130  interrupted`
 
 // checkFlags holds what the command line says; one per call.
 type checkFlags struct {
@@ -48,29 +51,35 @@ func (p *program) checkCommand() *cli.Command {
 		timeout:  &span{doctor.DefaultTimeout},
 		deadline: &span{doctor.DefaultDeadline},
 	}
-	return &cli.Command{
+	command := &cli.Command{
 		Name:            "check",
 		Usage:           "look at a deployment: the files, then the links between the services",
 		ArgsUsage:       "[DIR]",
 		Description:     checkHelp,
 		HideHelpCommand: true,
 		OnUsageError:    onUsageError,
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
-			&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report as text or json"},
-			&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
-			&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 from this `SEVERITY` on: error, warning, info or never"},
-			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to ADDR:PORT where the files say NAME:PORT; may be given more than once; `NAME:PORT=ADDR:PORT`"},
-			&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: host is this machine, auto the best there is"},
-			&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how long to wait for each answer"},
-			&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how long all connections together may take"},
-			&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given more than once"},
-			&cli.StringSliceFlag{Name: "env-file", Usage: "`FILE` to read instead of .env, as for docker compose; may be given more than once"},
-			&cli.StringSliceFlag{Name: "profile", Usage: "profile `NAME` to enable, as for docker compose; may be given more than once"},
-			&cli.StringFlag{Name: "p", Aliases: []string{"project-name"}, Usage: "project `NAME`, as for docker compose"},
-			&cli.GenericFlag{Name: "color", Value: f.color, Usage: "colours: auto (on a terminal), always or never"},
-		},
-		Action: func(c *cli.Context) error { return p.check(c, f) },
+		Flags:           f.flags(),
+		Action:          func(c *cli.Context) error { return p.check(c, f) },
+	}
+	command.CustomHelpTemplate = commandHelp(command)
+	return command
+}
+
+func (f *checkFlags) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
+		&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report for people or for programs"},
+		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
+		&cli.StringSliceFlag{Name: "resolve", Usage: "pin an address: `NAME:PORT=ADDR:PORT` connects to ADDR:PORT where the files say NAME:PORT; may be given again"},
+		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: host is this machine, auto the best there is"},
+		&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how much `TIME` to give each answer"},
+		&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how much `TIME` to give all connections together"},
+		&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given again"},
+		&cli.StringSliceFlag{Name: "env-file", Usage: "`FILE` to read instead of .env, as for docker compose; may be given again"},
+		&cli.StringSliceFlag{Name: "profile", Usage: "enable the profile `NAME`, as for docker compose; may be given again"},
+		&cli.StringFlag{Name: "p", Aliases: []string{"project-name"}, Usage: "project `NAME`, as for docker compose"},
+		&cli.GenericFlag{Name: "color", Value: f.color, Usage: "colours; auto means on a terminal"},
 	}
 }
 
@@ -98,9 +107,10 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		Timeout:    f.timeout.value,
 		Deadline:   f.deadline.value,
 		Version:    buildVersion(),
-		Rules:      rules.All(),
-		Checks:     liveChecks(),
-		Vantage:    hostVantage(pins),
+		Rules:      p.rules,
+		Checks:     p.checks,
+		Vantage:    p.vantage(pins),
+		Now:        p.now,
 		Progress:   progress.show,
 	})
 	progress.clear()

@@ -7,11 +7,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/nearest"
-	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
 func (p *program) rulesCommand() *cli.Command {
-	return &cli.Command{
+	command := &cli.Command{
 		Name:      "rules",
 		Usage:     "list what is looked for in the files, or explain one rule",
 		ArgsUsage: "[ID]",
@@ -29,12 +28,14 @@ func (p *program) rulesCommand() *cli.Command {
 			return badUsage("rules", "give one rule at a time")
 		},
 	}
+	command.CustomHelpTemplate = commandHelp(command)
+	return command
 }
 
 func (p *program) listRules() error {
 	var b strings.Builder
 	subject := ""
-	for _, r := range rules.All() {
+	for _, r := range p.rules {
 		if r.Subject != subject {
 			subject = r.Subject
 			fmt.Fprintf(&b, "%s\n", subject)
@@ -47,7 +48,7 @@ func (p *program) listRules() error {
 
 func (p *program) explainRule(id string) error {
 	var ids []string
-	for _, r := range rules.All() {
+	for _, r := range p.rules {
 		if r.ID == id {
 			_, err := fmt.Fprintf(p.stdout, "%s (%s)\n%s\n\n%s\n", r.ID, r.Severity, r.Title, r.Why)
 			return err

@@ -24,7 +24,7 @@ func buildVersion() string {
 }
 
 func (p *program) versionCommand() *cli.Command {
-	return &cli.Command{
+	command := &cli.Command{
 		Name:            "version",
 		Usage:           "print the version of this program",
 		HideHelpCommand: true,
@@ -37,4 +37,6 @@ func (p *program) versionCommand() *cli.Command {
 			return err
 		},
 	}
+	command.CustomHelpTemplate = commandHelp(command)
+	return command
 }

@@ -70,9 +70,9 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	if ctx.Err() != nil {
 		return outOfTime(r.options.Deadline), ""
 	}
-	dialer := &watchedDialer{inner: r.vantage.Dialer(s.Edge.From), route: r.vantage.Route, from: s.Edge.From}
+	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
-		Edge: s.Edge, Topology: r.topology, Dialer: dialer, Files: r.vantage.Files(),
+		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w,
 		Now: r.options.Now, Timeout: r.options.Timeout,
 	}
 	start := time.Now()
@@ -90,7 +90,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	if result.Duration == 0 && result.Status != checks.Unchecked {
 		result.Duration = time.Since(start)
 	}
-	return result, dialer.vantage()
+	return result, w.name()
 }
 
 // cutShort reports whether a result is no more than the end of the run's time.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 // Vantage is where checks stand: how they reach the addresses that a service
@@ -22,25 +23,51 @@ type Vantage interface {
 	Files() checks.Files
 }
 
-// watchedDialer notes the vantage of the last dial, for the report.
-type watchedDialer struct {
-	inner checks.Dialer
-	route func(from *deployment.Service, host string, port int) string
-	from  *deployment.Service
-	name  atomic.Value // string
+// watcher stands between one check and its vantage and notes, for the report,
+// from where the link was last reached.
+type watcher struct {
+	vantage Vantage
+	from    *deployment.Service
+	dialer  checks.Dialer
+	files   checks.Files
+	last    atomic.Value // string
+}
+
+func watch(v Vantage, from *deployment.Service) *watcher {
+	return &watcher{vantage: v, from: from, dialer: v.Dialer(from), files: v.Files()}
 }
 
 // DialContext dials, see checks.Dialer.
-func (w *watchedDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *watcher) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if host, portText, err := net.SplitHostPort(address); err == nil {
 		if port, err := strconv.Atoi(portText); err == nil {
-			w.name.Store(w.route(w.from, host, port))
+			w.last.Store(w.vantage.Route(w.from, host, port))
 		}
 	}
-	return w.inner.DialContext(ctx, network, address)
+	return w.dialer.DialContext(ctx, network, address)
 }
 
-func (w *watchedDialer) vantage() string {
-	name, _ := w.name.Load().(string)
+// ReadFile reads, see checks.Files.
+func (w *watcher) ReadFile(s *deployment.Service, path string, limit int64) ([]byte, error) {
+	data, err := w.files.ReadFile(s, path, limit)
+	w.read(err)
+	return data, err
+}
+
+// Stat looks at a file, see checks.Files.
+func (w *watcher) Stat(s *deployment.Service, path string) (checks.FileInfo, error) {
+	info, err := w.files.Stat(s, path)
+	w.read(err)
+	return info, err
+}
+
+func (w *watcher) read(err error) {
+	if err == nil {
+		w.last.CompareAndSwap(nil, vantage.FromHost)
+	}
+}
+
+func (w *watcher) name() string {
+	name, _ := w.last.Load().(string)
 	return name
 }

@@ -17,6 +17,10 @@ func cells(s string) int {
 	return c.StringWidth(s)
 }
 
+// Wrap breaks s into lines of the report's width, for other texts that are
+// printed in a terminal. The first line starts with first, the others with rest.
+func Wrap(s, first, rest string) []string { return wrap(s, first, rest, textWidth) }
+
 // wrap breaks s into lines of at most width columns. The first line starts
 // with first, the others with rest. A word that is longer than a line stays
 // whole, so that addresses and commands can be copied. Line breaks in s stay.
