@@ -141,7 +141,7 @@ func (p *program) app() *cli.App {
 		CustomAppHelpTemplate: appHelp,
 		Version:               buildVersion(),
 		HideHelpCommand:       true,
-		Reader:                stdin,
+		Reader:                p.stdin,
 		Writer:                p.stdout,
 		ErrWriter:             p.stderr,
 		ExitErrHandler:        func(*cli.Context, error) {}, // urfave's own calls os.Exit
