@@ -24,9 +24,17 @@ func New(t testing.TB) *lab.Lab {
 	return l
 }
 
-// Must gives what a function of the lab made. A program that is not installed
+// MustStart starts a server: MustStart(t, l.StartSlapd, options). A program that is not installed
 // skips the test, unless KOPANO_DOCTOR_CI=1: there nothing may be skipped.
-func Must[T any](t testing.TB, made T, err error) T {
+func MustStart[O, S any](t testing.TB, start func(O) (S, error), options O) S {
+	t.Helper()
+	made, err := start(options)
+	Check(t, err)
+	return made
+}
+
+// Check ends the test on an error of the lab, as MustStart does.
+func Check(t testing.TB, err error) {
 	t.Helper()
 	var missing *lab.ErrNotInstalled
 	switch {
@@ -36,5 +44,4 @@ func Must[T any](t testing.TB, made T, err error) T {
 	default:
 		t.Fatal(err)
 	}
-	return made
 }

@@ -1,0 +1,212 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DagentOptions say how the LMTP agent behaves.
+type DagentOptions struct {
+	Users       map[string]bool // mail addresses that it knows
+	ServerDown  bool            // kopano_server is gone: greets with 421 and hangs up
+	Waiting     bool            // kopano_server waits for its database: no greeting at all
+	LosesServer bool            // kopano_server goes away between greeting and RCPT
+	Greeting    string          // another greeting
+	Reply       func(command string) (reply string, ok bool)
+	Commands    func(command string) // sees every command
+}
+
+// Dagent starts a stand-in for kopano-dagent, which cannot be had from Debian.
+// It gives kopano-dagent 11.0.2's own replies, which differ from those of
+// every other LMTP server: an unknown user is 503, not 550, and an unknown
+// command 555 (spooler/DAgent.cpp of kopano-core). As there, the text of a
+// reply and its end of line come in two segments.
+func (l *Lab) Dagent(o DagentOptions) (address string, err error) {
+	return l.Serve(func(c net.Conn) {
+		if o.Waiting {
+			_, _ = io.Copy(io.Discard, c)
+			return
+		}
+		o.talk(c)
+	})
+}
+
+func (o DagentOptions) talk(c net.Conn) {
+	say := func(line string) {
+		_, _ = io.WriteString(c, line)
+		time.Sleep(2 * time.Millisecond)
+		_, _ = io.WriteString(c, "\r\n")
+	}
+	switch {
+	case o.ServerDown:
+		say("421 internal error: GetSession failed")
+		return
+	case o.Greeting != "":
+		say(o.Greeting)
+	default:
+		say("220 2.1.5 LMTP server is ready")
+	}
+	lines := bufio.NewScanner(io.LimitReader(c, 1<<16))
+	for lines.Scan() {
+		command := strings.TrimRight(lines.Text(), "\r")
+		if o.Commands != nil {
+			o.Commands(command)
+		}
+		for _, line := range o.reply(command) {
+			say(line)
+		}
+		if strings.EqualFold(command, "QUIT") {
+			return
+		}
+	}
+}
+
+func (o DagentOptions) reply(command string) []string {
+	if o.Reply != nil {
+		if reply, ok := o.Reply(command); ok {
+			return strings.Split(reply, "\n")
+		}
+	}
+	verb, rest, _ := strings.Cut(command, " ")
+	switch strings.ToUpper(verb) {
+	case "LHLO":
+		return []string{"250-SERVER ready", "250-PIPELINING", "250-8BITMIME", "250-ENHANCEDSTATUSCODE", "250-RSET", "250 SMTPUTF8"}
+	case "MAIL":
+		return []string{"250 2.1.0 Ok"}
+	case "RCPT":
+		return []string{o.recipient(rest)}
+	case "RSET":
+		return []string{"250 2.1.0 Ok"}
+	case "DATA":
+		return []string{"354 2.1.5 Start mail input; end with <CRLF>.<CRLF>"}
+	case "QUIT":
+		return []string{"221 2.0.0 Bye"}
+	}
+	return []string{"555 5.5.4 Command not recognized"}
+}
+
+func (o DagentOptions) recipient(argument string) string {
+	from, to := strings.Index(argument, "<"), strings.Index(argument, ">")
+	switch {
+	case from < 0 || to < from:
+		return "503 5.1.3 Bad destination mailbox address syntax"
+	case o.LosesServer:
+		return "503 5.1.1 Connection error: 0x80040115"
+	case o.Users[strings.ToLower(argument[from+1:to])]:
+		return "250 2.1.5 Ok"
+	}
+	return "503 5.1.1 User does not exist"
+}
+
+// DovecotOptions say what the Dovecot LMTP server is like.
+type DovecotOptions struct {
+	Users       []string // mail addresses that it knows
+	ClientLimit int      // connections at one time, 0: Dovecot's default
+	NoDirectory bool     // its user database cannot be read, so that every recipient is refused for now
+}
+
+// Dovecot starts a real Dovecot with nothing but its LMTP server. It runs as
+// whoever runs the tests; root needs no special account either.
+func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
+	program, err := Find("dovecot", "dovecot-core")
+	if err != nil {
+		return "", err
+	}
+	if _, err := Find("lmtp", "dovecot-lmtpd"); err != nil {
+		return "", err
+	}
+	dir, err := l.Folder("d")
+	if err != nil {
+		return "", err
+	}
+	port, err := FreePort()
+	if err != nil {
+		return "", err
+	}
+	files, err := dovecotFiles(dir, port, o)
+	if err != nil {
+		return "", err
+	}
+	if err := writeFiles(dir, 0o644, files); err != nil {
+		return "", err
+	}
+	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	lastProc, err = l.Run(dir, nil, Accepts("tcp", address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
+	return address, err
+}
+
+func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, error) {
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	group, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		return nil, err
+	}
+	var users strings.Builder
+	for _, address := range o.Users {
+		fmt.Fprintf(&users, "%s::%d:%d::%s/mail::\n", address, os.Getuid(), os.Getgid(), dir)
+	}
+	if strings.ContainsAny(dir+me.Username+group.Name, "\" \n") {
+		return nil, errors.New("folder or user name cannot be written into dovecot.conf")
+	}
+	limit := ""
+	if o.ClientLimit > 0 {
+		limit = fmt.Sprintf("  process_limit = %d\n  client_limit = 1\n", o.ClientLimit)
+	}
+	passdb := filepath.Join(dir, "users")
+	if o.NoDirectory {
+		passdb = filepath.Join(dir, "no-such-file")
+	}
+	return map[string]string{
+		"users": users.String(),
+		"dovecot.conf": fmt.Sprintf(`# Dovecot runs without root when every account is one's own.
+base_dir = %[1]s/run
+state_dir = %[1]s/state
+log_path = /dev/stderr
+protocols = lmtp
+ssl = no
+listen = 127.0.0.1
+default_internal_user = %[2]s
+default_internal_group = %[3]s
+default_login_user = %[2]s
+first_valid_uid = 0
+first_valid_gid = 0
+mail_location = maildir:%[1]s/mail
+mail_home = %[1]s/mail
+auth_mechanisms = plain
+auth_debug = yes
+mail_debug = yes
+passdb {
+  driver = passwd-file
+  args = %[5]s
+}
+userdb {
+  driver = passwd-file
+  args = %[5]s
+}
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+service lmtp {
+%[6]s  inet_listener lmtp {
+    address = 127.0.0.1
+    port = %[4]d
+  }
+}
+`, dir, me.Username, group.Name, port, passdb, limit),
+	}, nil
+}
