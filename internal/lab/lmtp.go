@@ -140,7 +140,7 @@ func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 		return "", err
 	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	lastProc, err = l.Run(dir, nil, Accepts("tcp", address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
+	_, err = l.Run(dir, nil, Accepts("tcp", address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
 	return address, err
 }
 
@@ -153,9 +153,13 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	if err != nil {
 		return nil, err
 	}
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		uid, gid = 65534, 65534 // Dovecot takes no user 0; nothing is ever delivered, so any other will do
+	}
 	var users strings.Builder
 	for _, address := range o.Users {
-		fmt.Fprintf(&users, "%s::%d:%d::%s/mail::\n", address, os.Getuid(), os.Getgid(), dir)
+		fmt.Fprintf(&users, "%s::%d:%d::%s/mail::\n", address, uid, gid, dir)
 	}
 	if strings.ContainsAny(dir+me.Username+group.Name, "\" \n") {
 		return nil, errors.New("folder or user name cannot be written into dovecot.conf")
@@ -185,8 +189,6 @@ first_valid_gid = 0
 mail_location = maildir:%[1]s/mail
 mail_home = %[1]s/mail
 auth_mechanisms = plain
-auth_debug = yes
-mail_debug = yes
 passdb {
   driver = passwd-file
   args = %[5]s
