@@ -20,7 +20,7 @@ func (p *printer) finding(f *Finding) {
 	if len(f.Locations) > 0 {
 		p.fixPlace(f.Locations[0])
 	}
-	if f.Message != f.Title {
+	if f.Message != "" && f.Message != f.Title {
 		p.paragraph(margin, "", nil, f.Message)
 	}
 	p.chain(f.Locations)
@@ -54,8 +54,8 @@ func (p *printer) fixPlace(l Location) {
 		return
 	}
 	gutter := fmt.Sprintf("%5d ", l.Line) + p.style.edge + " "
-	source, caret := crop(l.Excerpt, l.Column, textWidth-cells(gutter))
-	p.line("%s%s", p.style.faint.Sprint(gutter), p.text(source))
+	source, caret := crop(p.text(l.Excerpt), l.Column, textWidth-cells(gutter), p.text("…"))
+	p.line("%s%s", p.style.faint.Sprint(gutter), source)
 	if caret >= 0 {
 		blank := strings.Repeat(" ", 6) + p.style.edge + " "
 		p.line("%s%s%s", p.style.faint.Sprint(blank), strings.Repeat(" ", caret), p.style.green.Sprint("^"))
@@ -69,26 +69,39 @@ func (p *printer) chain(places []Location) {
 	}
 	shown := places[1:]
 	for _, l := range shown[:min(len(shown), maxPlaces)] {
-		label := chainLabel(l.Role)
-		head := fmt.Sprintf("%s%-13s%s", margin, label, place(l))
-		source, _ := crop(strings.TrimSpace(l.Excerpt), 0, textWidth-cells(head)-2)
-		if room := textWidth - cells(head) - 2; room < 20 && l.Excerpt != "" {
-			p.line("%s", head)
-			source, _ = crop(strings.TrimSpace(l.Excerpt), 0, textWidth-len(margin)-13)
-			p.line("%s%13s%s", margin, "", p.style.faint.Sprint(p.text(source)))
-			continue
-		}
-		p.line("%s  %s", head, p.style.faint.Sprint(p.text(source)))
+		p.chainPlace(l)
 	}
 	if n := len(shown) - maxPlaces; n > 0 {
 		p.line("%s%-13s%s", margin, "", count(n, "more place"))
 	}
 }
 
+// chainPlace writes one place of the chain, its line beside it where there is
+// room, else below it.
+func (p *printer) chainPlace(l Location) {
+	label := margin + fmt.Sprintf("%-13s", chainLabel(l.Role))
+	below := strings.Repeat(" ", cells(label))
+	if cells(label+place(l)) > textWidth {
+		p.line("%s", label)
+		label, below = margin+margin, margin+margin
+	}
+	head := label + place(l)
+	source := strings.TrimSpace(p.text(l.Excerpt))
+	room := textWidth - cells(head) - 2
+	if source == "" || room >= min(20, cells(source)) {
+		source, _ = crop(source, 0, room, p.text("…"))
+		p.line("%s  %s", head, p.style.faint.Sprint(source))
+		return
+	}
+	source, _ = crop(source, 0, textWidth-cells(below), p.text("…"))
+	p.line("%s", head)
+	p.line("%s%s", below, p.style.faint.Sprint(source))
+}
+
 func chainLabel(role string) string {
 	switch finding.Role(role) {
 	case finding.Origin:
-		return "used in"
+		return "by way of"
 	case finding.Overridden:
 		return "overrides"
 	case finding.Fix:
@@ -135,7 +148,7 @@ func (p *printer) victims(f *Finding) []string {
 			names = append(names, linkName(l))
 		}
 	}
-	if len(names) == 1 && names[0] == f.Subject {
+	if len(names) == 1 && names[0] == strings.ReplaceAll(f.Subject, " ", tie) {
 		return nil
 	}
 	return names
@@ -152,4 +165,5 @@ func therefore(names []string) string {
 	return fmt.Sprintf("%d links cannot work: %s", len(names), named)
 }
 
-func linkName(l *Link) string { return l.From + " → " + l.To }
+// linkName names a link in a form that is not broken at the end of a line.
+func linkName(l *Link) string { return l.From + tie + "→" + tie + l.To }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 // few is how many unchecked links with one and the same reason get a line each.
@@ -36,7 +38,7 @@ func (p *printer) link(l *Link) {
 	case "broken":
 		symbol, paint = p.style.brokenSymbol, p.style.red
 	}
-	p.paragraph(margin, symbol+" ", paint, linkName(l)+"  "+strings.Join(particulars(l), ", "))
+	p.paragraph(margin, symbol+" ", paint, linkName(l)+": "+strings.Join(particulars(l), ", "))
 	if why := p.why(l); why != "" {
 		p.paragraph(margin+"    ", "", nil, why)
 	}
@@ -47,12 +49,23 @@ func particulars(l *Link) []string {
 	first := strings.TrimSpace(l.Protocol + " " + l.Address)
 	out := []string{first}
 	if l.Vantage != "" {
-		out = append(out, "from "+l.Vantage)
+		out = append(out, from(l.Vantage))
 	}
 	if l.Status != "unchecked" {
 		out = append(out, duration(l.DurationMS))
 	}
 	return out
+}
+
+// from names a vantage as a person would.
+func from(name string) string {
+	switch name {
+	case vantage.FromHost:
+		return "from this host"
+	case vantage.FromResolve:
+		return "by --resolve"
+	}
+	return "from " + name
 }
 
 func (p *printer) why(l *Link) string {
@@ -165,9 +178,9 @@ func (r *Report) verdict() string {
 	missed := r.missed()
 	switch {
 	case s.Errors > 0:
-		return "This deployment does not work as it is: start with the first error above."
+		return "This deployment needs repair: start with the first error above."
 	case s.LinksBroken > 0:
-		return "This deployment does not work as it is: see the broken links above."
+		return "This deployment needs repair: see the broken links above."
 	case missed > 0:
 		return fmt.Sprintf("No error was found, but %s could not be checked: that is no clean bill of health.", count(missed, "link"))
 	case s.LinksOK == 0 && s.LinksUnchecked > 0:

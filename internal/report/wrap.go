@@ -21,6 +21,11 @@ func cells(s string) int {
 // printed in a terminal. The first line starts with first, the others with rest.
 func Wrap(s, first, rest string) []string { return wrap(s, first, rest, textWidth) }
 
+// tie stands for a blank at which no line is broken.
+const tie = "\u00a0"
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' }
+
 // wrap breaks s into lines of at most width columns. The first line starts
 // with first, the others with rest. A word that is longer than a line stays
 // whole, so that addresses and commands can be copied. Line breaks in s stay.
@@ -30,7 +35,8 @@ func wrap(s, first, rest string, width int) []string {
 	for _, paragraph := range strings.Split(strings.TrimRight(s, "\n"), "\n") {
 		line, used := prefix, cells(prefix)
 		empty := true
-		for _, word := range strings.Fields(paragraph) {
+		for _, word := range strings.FieldsFunc(paragraph, isBlank) {
+			word = strings.ReplaceAll(word, tie, " ")
 			n := cells(word)
 			if !empty && used+1+n > width {
 				lines = append(lines, line)
@@ -51,13 +57,14 @@ func wrap(s, first, rest string, width int) []string {
 // 0 when not known), and gives the column of cells at which a caret stands, -1
 // when there is none. Each tab counts as one blank, so that the caret stays in
 // its place whatever a terminal makes of tabs.
-func crop(line string, col, width int) (string, int) {
+//
+// The mark stands for what is cut off.
+func crop(line string, col, width int, mark string) (string, int) {
 	line = strings.ReplaceAll(strings.TrimRight(line, " \t\r\n"), "\t", " ")
 	caret := -1
 	if col >= 1 && col-1 <= len(line) {
 		caret = cells(line[:col-1])
 	}
-	const mark = "…"
 	c := runewidth.Condition{StrictEmojiNeutral: true}
 	if cells(line) > width && caret > width*2/3 {
 		skip := caret - width/2
