@@ -180,10 +180,13 @@ func reorder(app *cli.App, args []string) []string {
 			rest = append(rest, a)
 		default:
 			flags = append(flags, a)
-			if !strings.Contains(a, "=") && takesValue(command.Flags, strings.TrimLeft(a, "-")) && i+1 < len(args) {
-				i++
-				flags = append(flags, args[i])
+			if strings.Contains(a, "=") || !takesValue(command.Flags, strings.TrimLeft(a, "-")) {
+				continue
 			}
+			if i++; i == len(args) { // its value is missing: nothing may follow that could be taken for it
+				return append([]string{args[0], args[1]}, flags...)
+			}
+			flags = append(flags, args[i])
 		}
 	}
 	out := append([]string{args[0], args[1]}, flags...)

@@ -1,9 +1,6 @@
 package doctor
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
@@ -31,21 +28,6 @@ const (
 
 // FailOns lists the choices.
 func FailOns() []FailOn { return []FailOn{FailOnError, FailOnWarning, FailOnInfo, FailOnNever} }
-
-// ParseFailOn reads a choice; the empty word is the default.
-func ParseFailOn(s string) (FailOn, error) {
-	if s == "" {
-		return FailOnError, nil
-	}
-	var words []string
-	for _, f := range FailOns() {
-		if string(f) == s {
-			return f, nil
-		}
-		words = append(words, string(f))
-	}
-	return "", fmt.Errorf("%q is none of %s", s, strings.Join(words, ", "))
-}
 
 // ExitCode decides how the run ends: 1 beats 3. A broken link weighs as an
 // error. With FailOnNever nothing that was found makes the run fail, yet what

@@ -1,0 +1,38 @@
+package doctor
+
+import (
+	"testing"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/report"
+)
+
+func TestExitCode(t *testing.T) {
+	errors := report.Summary{Errors: 1}
+	broken := report.Summary{LinksBroken: 1}
+	warnings := report.Summary{Warnings: 2, LinksUnchecked: 4}
+	infos := report.Summary{Infos: 3, LinksOK: 1}
+	clean := report.Summary{LinksOK: 5, LinksUnchecked: 2, Suppressed: 1}
+	for _, c := range []struct {
+		name       string
+		summary    report.Summary
+		incomplete bool
+		want       map[FailOn]int
+	}{
+		{"clean", clean, false, map[FailOn]int{FailOnError: 0, FailOnWarning: 0, FailOnInfo: 0, FailOnNever: 0}},
+		{"clean, not all looked at", clean, true, map[FailOn]int{FailOnError: 3, FailOnWarning: 3, FailOnInfo: 3, FailOnNever: 3}},
+		{"infos", infos, false, map[FailOn]int{FailOnError: 0, FailOnWarning: 0, FailOnInfo: 1, FailOnNever: 0}},
+		{"infos, not all looked at", infos, true, map[FailOn]int{FailOnError: 3, FailOnWarning: 3, FailOnInfo: 1, FailOnNever: 3}},
+		{"warnings", warnings, false, map[FailOn]int{FailOnError: 0, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 0}},
+		{"warnings, not all looked at", warnings, true, map[FailOn]int{FailOnError: 3, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 3}},
+		{"errors", errors, false, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 0}},
+		{"errors, not all looked at", errors, true, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 3}},
+		{"broken", broken, false, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 0}},
+		{"broken, not all looked at", broken, true, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 3}},
+	} {
+		for _, failOn := range FailOns() {
+			if got := ExitCode(c.summary, c.incomplete, failOn); got != c.want[failOn] {
+				t.Errorf("%s with --fail-on %s: exit %d, want %d", c.name, failOn, got, c.want[failOn])
+			}
+		}
+	}
+}
