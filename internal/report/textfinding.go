@@ -145,10 +145,10 @@ func (p *printer) victims(f *Finding) []string {
 	for i := range p.report.Links {
 		l := &p.report.Links[i]
 		if l.Status != "ok" && slices.Contains(l.Findings, f.Fingerprint) {
-			names = append(names, linkName(l))
+			names = append(names, p.linkName(l))
 		}
 	}
-	if len(names) == 1 && names[0] == strings.ReplaceAll(f.Subject, " ", tie) {
+	if len(names) == 1 && strings.HasPrefix(names[0], strings.ReplaceAll(f.Subject, " ", tie)) {
 		return nil
 	}
 	return names
@@ -164,6 +164,3 @@ func therefore(names []string) string {
 	}
 	return fmt.Sprintf("%d links cannot work: %s", len(names), named)
 }
-
-// linkName names a link in a form that is not broken at the end of a line.
-func linkName(l *Link) string { return l.From + tie + "→" + tie + l.To }

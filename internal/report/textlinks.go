@@ -38,10 +38,25 @@ func (p *printer) link(l *Link) {
 	case "broken":
 		symbol, paint = p.style.brokenSymbol, p.style.red
 	}
-	p.paragraph(margin, symbol+" ", paint, linkName(l)+": "+strings.Join(particulars(l), ", "))
+	p.paragraph(margin, symbol+" ", paint, ends(l)+": "+strings.Join(particulars(l), ", "))
 	if why := p.why(l); why != "" {
 		p.paragraph(margin+"    ", "", nil, why)
 	}
+}
+
+// ends names the two ends of a link, in a form that no line break tears apart.
+func ends(l *Link) string { return l.From + tie + "→" + tie + l.To }
+
+// linkName names a link among others: its ends, and its protocol where the
+// same ends have several links.
+func (p *printer) linkName(l *Link) string {
+	for i := range p.report.Links {
+		other := &p.report.Links[i]
+		if other != l && other.From == l.From && other.To == l.To {
+			return ends(l) + tie + "(" + l.Protocol + ")"
+		}
+	}
+	return ends(l)
 }
 
 // particulars gives protocol, address, vantage and time, as far as known.
@@ -116,7 +131,7 @@ func (p *printer) uncheckedGroup(ls []*Link) {
 	}
 	var names []string
 	for _, l := range ls {
-		names = append(names, linkName(l))
+		names = append(names, p.linkName(l))
 	}
 	p.paragraph(margin, p.style.uncheckedSymbol+" ", p.style.faint, fmt.Sprintf("%d links not checked: %s", len(ls), ls[0].Message))
 	p.paragraph(margin+"    ", "", nil, strings.Join(names, ", "))
