@@ -38,9 +38,12 @@ const (
 	Kwmbridge          Role = "kwmbridge"             // kopano_kwmbridge
 	Meet               Role = "meet"                  // kopano_meet
 	Scheduler          Role = "scheduler"             // kopano_scheduler
+	Owncloud           Role = "owncloud"              // owncloud
 
+	// Ends of links that no service of the deployment plays.
 	Client   Role = "client"   // a browser, phone or mail program outside
 	External Role = "external" // a server outside the deployment
+	Storage  Role = "storage"  // a volume or a folder of the host
 )
 
 // Layer groups the roles as a map of the deployment shows them.
@@ -82,8 +85,18 @@ type Listener struct {
 	Protocol Protocol
 	Setting  string // environment key that holds the listen address; "" when it is fixed
 	Form     Form   // how Setting is written
-	Default  string // what holds when Setting is absent, in the same form: "*%lo:236", "0.0.0.0:8777", "file:///var/run/kopano/server.sock"
-	Port     int    // the port of Default, 0 for sockets
+	Default  string // what holds when Setting is absent, in the same form: "*%lo:236", "0.0.0.0:8777", "file:///var/run/kopano/server.sock"; "" when it then does not listen
+	Port     int    // the usual port, 0 for sockets
+	Flag     string // command line option that changes the port: "--port"
+	ByImage  []ImageListener
+}
+
+// ImageListener is where one image listens unlike the others of its role.
+type ImageListener struct {
+	Image   string // last two path elements: "bitnami/openldap"
+	Setting string // environment key that holds the port alone
+	Default string
+	Port    int
 }
 
 // Mount is a path inside a container that must be a volume.
@@ -113,6 +126,7 @@ const (
 	ProtoTURN   Protocol = "turn"
 	ProtoDocker Protocol = "docker" // the engine's socket
 	ProtoUDP    Protocol = "udp"
+	ProtoLocal  Protocol = "local" // a program that runs inside the same container
 )
 
 // Form is how a setting writes an address.
@@ -123,6 +137,9 @@ const (
 	FormURI    Form = "uri"    // scheme://host:port/…; a list separated by blanks is allowed
 	FormHost   Form = "host"   // host alone, or host:port
 	FormLMTP   Form = "lmtp"   // lmtp:host:port, or lmtp:unix:path (Postfix transport)
+	FormAny    Form = "any"    // a URI, or a host alone, or host:port: docker-mailserver takes all three before its release 13
+	FormGo     Form = "go"     // a listen address as Go's net.Listen reads it: 0.0.0.0:8777, :8777, localhost:8777
+	FormRange  Form = "range"  // from:to, ports
 	FormListen Form = "listen" // addr:port as kopano-core reads it: 0.0.0.0:236, *:236, *%lo:236, [::]:236, unix:/path; a list separated by blanks
 	FormPath   Form = "path"   // a path, with or without file://
 )
