@@ -47,13 +47,13 @@ func (p *printer) link(l *Link) {
 // ends names the two ends of a link, in a form that no line break tears apart.
 func ends(l *Link) string { return l.From + tie + "→" + tie + l.To }
 
-// linkName names a link among others: its ends, and its protocol where the
-// same ends have several links.
+// linkName names a link among others: its ends, and its protocol and address
+// where the same ends have several links.
 func (p *printer) linkName(l *Link) string {
 	for i := range p.report.Links {
 		other := &p.report.Links[i]
 		if other != l && other.From == l.From && other.To == l.To {
-			return ends(l) + tie + "(" + l.Protocol + ")"
+			return ends(l) + tie + "(" + strings.TrimSpace(l.Protocol+tie+l.Address) + ")"
 		}
 	}
 	return ends(l)
