@@ -10,7 +10,7 @@ import (
 // FromHost makes checks dial from this machine, with some addresses pinned.
 func FromHost(pins vantage.Pins) func(*kopano.Topology) Vantage {
 	return func(t *kopano.Topology) Vantage {
-		return host{vantage.NewHost(t.Deployment, names(t), pins)}
+		return host{vantage.NewHost(t.Deployment, t, pins)}
 	}
 }
 
@@ -30,14 +30,3 @@ func (h host) Route(from *deployment.Service, name string, port int) string {
 	}
 	return r.Vantage
 }
-
-func names(t *kopano.Topology) vantage.Names {
-	if n, ok := any(t).(vantage.Names); ok {
-		return n
-	}
-	return noNames{}
-}
-
-type noNames struct{}
-
-func (noNames) LookupHost(*deployment.Service, string) (*deployment.Service, bool) { return nil, false }

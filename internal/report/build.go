@@ -1,8 +1,8 @@
 package report
 
 import (
-	"fmt"
-	"strings"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -153,20 +153,28 @@ func (b *builder) link(l *diagnosis.Link) Link {
 }
 
 // Address gives the address of a link as the configuration has it:
-// "ldap:389", or the path of a socket or file.
+// "ldap:389", or the path of a socket or file. Of a client outside, which is
+// not told an address, it is where the called service listens.
 func Address(e *kopano.Edge) string {
 	a := e.Addr
 	switch {
-	case a.Host != "" && a.Port > 0 && strings.Contains(a.Host, ":"):
-		return fmt.Sprintf("[%s]:%d", a.Host, a.Port)
 	case a.Host != "" && a.Port > 0:
-		return fmt.Sprintf("%s:%d", a.Host, a.Port)
+		return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 	case a.Host != "":
 		return a.Host
 	case a.Path != "":
 		return a.Path
+	case a.Text != "":
+		return a.Text
 	}
-	return a.Text
+	if e.To != nil && e.Listen != nil {
+		for _, l := range e.Listen.Addrs {
+			if l.Port > 0 {
+				return net.JoinHostPort(e.To.Name, strconv.Itoa(l.Port))
+			}
+		}
+	}
+	return ""
 }
 
 // line makes s printable on one line.
