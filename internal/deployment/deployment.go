@@ -11,27 +11,29 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/secret"
 )
 
-// Options say what to load, in the words of `docker compose`.
+// Options say what to load, in the words of `docker compose`, as if it were
+// run in Dir: Files and EnvFiles that are not absolute start from there.
 type Options struct {
 	Dir         string   // the project's folder; "" is the current one
 	Files       []string // -f; empty: COMPOSE_FILE, then the default names and their override
 	EnvFiles    []string // --env-file; empty: .env of Dir
-	Profiles    []string // --profile, besides COMPOSE_PROFILES
+	Profiles    []string // --profile; empty: COMPOSE_PROFILES
 	ProjectName string   // -p
 	Environ     []string // "KEY=VALUE" of the process, as os.Environ gives; nil: an empty environment
 }
 
 // Deployment is one project as Compose sees it. It is read-only after Load.
 type Deployment struct {
-	Dir      string         // absolute path of the project's folder
-	Project  string         // project name
-	Files    []string       // compose files in the order in which they are merged, included and extended ones too; relative to Dir
-	EnvFiles []*EnvFile     // every env file read: first those that define ${VARIABLES}, then the services' env_file entries; no file twice
-	Services []*Service     // active services, sorted by name
-	Model    *types.Project // compose-go's own view; never nil (empty when nothing could be loaded)
-	Accepted bool           // whether Compose loads the deployment; when not, Problems says why and the rest is best effort
-	Problems []Problem      // what Compose refuses or warns about, each with its place
-	Unset    []VariableUse  // every ${VAR} without default that no place defines, in file order
+	Dir       string         // absolute path of the project's folder
+	Project   string         // project name
+	Files     []string       // compose files in the order in which they are merged, included and extended ones too; relative to Dir
+	EnvFiles  []*EnvFile     // every env file read: first those that define ${VARIABLES}, then the services' env_file entries; no file twice
+	Services  []*Service     // active services, sorted by name
+	Model     *types.Project // compose-go's own view; never nil (empty when nothing could be loaded)
+	Accepted  bool           // whether Compose loads the deployment; when not, Problems says why and the rest is best effort
+	Problems  []Problem      // what Compose refuses or warns about, each with its place
+	NotLoaded []string       // override files of the folder that Compose would load by itself if nothing (-f, COMPOSE_FILE) named the files to load
+	Unset     []VariableUse  // every ${VAR} without default that no place defines, in file order
 
 	sources  *sources // the text and the YAML nodes of each file
 	services map[string]*Service
@@ -146,6 +148,7 @@ type EnvLine struct {
 	Export      bool
 	Bare        bool     // a key without "="
 	Bad         string   // why the line is no assignment, in plain words; "" when it is one
+	Nameless    bool     // a last line without "=" and without line end: Compose takes it for the value of the name ""
 	References  []string // names of the ${VAR}s in it
 	LastLine    int      // of a value that spans lines; the same as At.Line otherwise
 }

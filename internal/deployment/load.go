@@ -3,13 +3,13 @@ package deployment
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sort"
 
-	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
-	"github.com/kopano-doctor/kopano-doctor/internal/secret"
 )
 
 // Load reads the deployment. An error means that there is nothing to look at
@@ -20,45 +20,131 @@ func Load(ctx context.Context, o Options) (*Deployment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("folder %q: %w", o.Dir, err)
 	}
-	po, err := cli.NewProjectOptions(o.Files,
-		cli.WithWorkingDirectory(dir), cli.WithEnv(o.Environ), cli.WithEnvFiles(o.EnvFiles...), cli.WithDotEnv,
-		cli.WithConfigFileEnv, cli.WithDefaultConfigPath, cli.WithProfiles(o.Profiles), cli.WithName(o.ProjectName))
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the folder %s cannot be read: %s", o.Dir, bareReason(err))
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is not a folder", o.Dir)
+	}
+	var d *Deployment
+	quietly(func() { d, err = load(ctx, o, dir) })
+	return d, err
+}
+
+func load(ctx context.Context, o Options, dir string) (*Deployment, error) {
+	w := newWalker(dir)
+	s := choose(w, o, dir)
+	files, err := s.read()
 	if err != nil {
 		return nil, err
 	}
-	p, err := po.LoadProject(ctx)
-	if err != nil {
+	s.projectName(files)
+	tree := w.model(files, s.workDir, s.scope, nil)
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d := &Deployment{Dir: dir, Project: p.Name, Model: p, Accepted: true, services: map[string]*Service{}}
-	for name, sc := range p.Services {
-		s := &Service{Name: name, ServiceConfig: sc, deployment: d, Env: map[string]Value{}, At: finding.Location{File: "docker-compose.yml", Line: 1}}
-		for k, v := range sc.Environment {
-			if v != nil {
-				s.Env[k] = Value{Key: k, Text: secret.New(*v, secret.IsName(k)), At: s.At, Source: FromEnvironment}
-			}
-		}
-		d.services[name] = s
-		d.Services = append(d.Services, s)
+	project, accepted := loadProject(ctx, s, files, tree)
+	d := &Deployment{
+		Dir: dir, Project: s.name, Model: project, Accepted: accepted,
+		services: map[string]*Service{}, sources: &sources{walker: w, tree: tidy(tree)},
 	}
-	sort.Slice(d.Services, func(i, j int) bool { return d.Services[i].Name < d.Services[j].Name })
+	d.fill(s)
 	return d, nil
 }
 
-type sources struct{}
-
-// Locate gives the place of a node of the merged compose files by its path
-// from the top: Locate("volumes", "mysql"). See Service.Locate.
-func (d *Deployment) Locate(path ...string) finding.Location {
-	return finding.Location{File: "docker-compose.yml", Line: 1}
+// fill completes the deployment from what was read.
+func (d *Deployment) fill(s *selection) {
+	w := s.w
+	d.resolveEnvironment(s)
+	for name, sc := range d.Model.Services {
+		d.addService(name, sc, s)
+	}
+	sort.Slice(d.Services, func(i, j int) bool { return d.Services[i].Name < d.Services[j].Name })
+	for _, src := range w.compose {
+		d.Files = append(d.Files, src.name)
+	}
+	d.NotLoaded = d.notLoaded()
+	d.EnvFiles = w.envFiles.sorted()
+	d.Unset = sortUses(append(w.unset, w.envFiles.unset...), d.fileOrder())
+	if d.Accepted {
+		w.problems.keepAccepted()
+	}
+	d.Problems = w.problems.sorted()
+	d.sources.learn(d)
 }
 
-// Excerpt gives the source line of a location with every secret in it hidden, or "".
-func (d *Deployment) Excerpt(l finding.Location) string { return "" }
+// keepAccepted drops what Compose turned out to accept: a part that is not
+// active, such as a service of a profile that is off.
+func (ps *problems) keepAccepted() {
+	kept := ps.list[:0]
+	for _, p := range ps.list {
+		if p.Severity != finding.Error {
+			kept = append(kept, p)
+		}
+	}
+	ps.list = kept
+}
 
-// Secrets gives every secret that the deployment's files hold, to feed a secret.Redactor.
-func (d *Deployment) Secrets() []string { return nil }
+// fileOrder ranks the files for sorting by place.
+func (d *Deployment) fileOrder() map[string]int {
+	rank := map[string]int{}
+	for _, f := range d.EnvFiles {
+		if f.Project {
+			rank[f.File] = len(rank)
+		}
+	}
+	for _, f := range d.Files {
+		rank[f] = len(rank)
+	}
+	for _, f := range d.EnvFiles {
+		if _, ok := rank[f.File]; !ok {
+			rank[f.File] = len(rank)
+		}
+	}
+	return rank
+}
 
-// PublicWords gives values that are not secret (names of services, users,
-// hosts, plain values), which a Redactor must leave alone.
-func (d *Deployment) PublicWords() []string { return nil }
+// sortUses orders uses by place and drops repetitions: an anchor's text is
+// seen once where it is written and once for each service that uses it.
+func sortUses(in []VariableUse, rank map[string]int) []VariableUse {
+	type spot struct {
+		name string
+		at   finding.Location
+	}
+	inService := map[spot]bool{}
+	for _, u := range in {
+		if u.Service != "" {
+			inService[spot{u.Name, u.At}] = true
+		}
+	}
+	seen := map[VariableUse]bool{}
+	var out []VariableUse
+	for _, u := range in {
+		if seen[u] || u.Service == "" && inService[spot{u.Name, u.At}] {
+			continue
+		}
+		seen[u] = true
+		out = append(out, u)
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		switch {
+		case a.At.File != b.At.File:
+			return rank[a.At.File] < rank[b.At.File]
+		case a.At.Line != b.At.Line:
+			return a.At.Line < b.At.Line
+		case a.At.Column != b.At.Column:
+			return a.At.Column < b.At.Column
+		}
+		return a.Service < b.Service
+	})
+	return out
+}
+
+func emptyProject(s *selection) *types.Project {
+	return &types.Project{
+		Name: s.name, WorkingDir: s.workDir, Environment: s.scope.mapping(),
+		Services: types.Services{}, Networks: types.Networks{}, Volumes: types.Volumes{},
+	}
+}

@@ -1,0 +1,206 @@
+package deployment
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+)
+
+// The bounds of an excerpt, in bytes. Up to keepFrom the line is given from
+// its start, so that a caret under the column stands where it should; further
+// right, a window around the column.
+const (
+	keepFrom     = 600
+	excerptAfter = 200
+)
+
+// hider removes the secrets of the deployment's files from their lines.
+type hider struct {
+	redactor *secret.Redactor
+	sources  map[string]*source
+}
+
+// Excerpt gives the source line of a location with every secret in it hidden,
+// or "". A very long line is cut, around the column when that is far right.
+func (d *Deployment) Excerpt(l finding.Location) string {
+	if d.sources == nil || l.Line < 1 {
+		return ""
+	}
+	src, ok := d.sources.hide.sources[l.File]
+	if !ok {
+		return ""
+	}
+	line, ok := src.lineSpan(l.Line)
+	if !ok {
+		return ""
+	}
+	return d.sources.hide.redactor.Redact(src.excerpt(line, line.from+max(l.Column-1, 0)))
+}
+
+// excerpt gives a part of a line with what lies in a secret span hidden. It
+// cuts before it copies: a line may be as large as a file.
+func (s *source) excerpt(line span, column int) string {
+	from, to := line.from, line.to
+	column = min(max(column, from), to)
+	if column-from > keepFrom {
+		from = runeStart(s.text, column-excerptAfter)
+	}
+	if to-column > excerptAfter && to-from > keepFrom {
+		to = runeStart(s.text, max(column, from)+excerptAfter)
+	}
+	var b strings.Builder
+	if from > line.from {
+		b.WriteString("…")
+	}
+	at := from
+	for _, h := range s.hiddenIn(span{from, to}) {
+		b.WriteString(s.text[at:max(at, h.from)])
+		b.WriteString(secret.Hidden)
+		at = max(at, h.to)
+	}
+	b.WriteString(s.text[min(at, to):to])
+	if to < line.to {
+		b.WriteString("…")
+	}
+	return strings.ToValidUTF8(b.String(), "\uFFFD")
+}
+
+// hiddenIn gives the parts of a span that excerpts must not show.
+func (s *source) hiddenIn(in span) []span {
+	i := sort.Search(len(s.secrets), func(i int) bool { return s.secrets[i].to > in.from })
+	var out []span
+	for ; i < len(s.secrets) && s.secrets[i].from < in.to; i++ {
+		h := span{max(s.secrets[i].from, in.from), min(s.secrets[i].to, in.to)}
+		if h.to > h.from {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func runeStart(text string, at int) int {
+	at = min(max(at, 0), len(text))
+	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
+}
+
+// sealSecrets sorts the spans and joins those that touch, for hiddenIn.
+func (s *source) sealSecrets() {
+	slices.SortFunc(s.secrets, func(a, b span) int { return a.from - b.from })
+	out := s.secrets[:0]
+	for _, h := range s.secrets {
+		if n := len(out); n > 0 && h.from <= out[n-1].to {
+			out[n-1].to = max(out[n-1].to, h.to)
+			continue
+		}
+		out = append(out, h)
+	}
+	s.secrets = out
+}
+
+// hiddenInLine gives what excerpts of a line of an env file must not show. The
+// name of a variable in a secret value is no secret.
+func hiddenInLine(src *source, st *statement, isSecret bool) []span {
+	if !isSecret {
+		return nil
+	}
+	from := min(st.valueAt, st.rawFrom+1)
+	if st.quote == 0 {
+		from = st.rawFrom
+	}
+	to := st.rawTo
+	if st.fatal {
+		return []span{{afterName(src.text, st), to}}
+	}
+	if st.quote != 0 {
+		to--
+	}
+	if st.quote == '\'' || strings.Contains(src.text[from:max(from, to)], `\`) {
+		return []span{{from, to}}
+	}
+	return literals(src.text[from:max(from, to)], from)
+}
+
+// afterName skips "NAME=" of a line that Compose refuses; a line without "="
+// is hidden from its start, since it may be the rest of a broken secret.
+func afterName(text string, st *statement) int {
+	line := text[st.keyAt:st.rawTo]
+	if i := strings.IndexByte(line, '='); i >= 0 && secret.IsName(line[:i]) {
+		return st.keyAt + i + 1
+	}
+	return st.keyAt
+}
+
+// literals gives the parts of a text that are not the syntax of a ${VAR}; the
+// default inside of one is a literal.
+func literals(text string, base int) []span {
+	if tooComplex(text) {
+		return []span{{base, base + len(text)}}
+	}
+	refs, _ := references(text)
+	var out []span
+	at := 0
+	add := func(from, to int) {
+		if to > from {
+			out = append(out, span{base + from, base + to})
+		}
+	}
+	for _, r := range refs {
+		add(at, r.from)
+		if r.operator != "" {
+			out = append(out, literals(text[r.wordFrom:r.wordTo], base+r.wordFrom)...)
+		}
+		at = r.to
+	}
+	add(at, len(text))
+	return out
+}
+
+// hideYAML marks the secrets of a compose file: scalars under a key that names
+// a secret, and NAME=value texts whose name does.
+func hideYAML(src *source, y *yaml.Node, key string) {
+	switch y.Kind {
+	case yaml.ScalarNode:
+		hideScalar(src, y, key)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(y.Content); i += 2 {
+			hideYAML(src, y.Content[i+1], y.Content[i].Value)
+		}
+	case yaml.AliasNode:
+		if y.Alias != nil && y.Alias.Kind == yaml.ScalarNode && secret.IsName(key) {
+			hideScalar(src, y.Alias, key)
+		}
+	default:
+		for _, c := range y.Content {
+			hideYAML(src, c, "")
+		}
+	}
+}
+
+func hideScalar(src *source, y *yaml.Node, key string) {
+	s := newScalar(src, y)
+	from := 0
+	if !secret.IsName(key) {
+		name, _, ok := strings.Cut(s.raw, "=")
+		if !ok || !secret.IsName(name) || len(name) > 200 {
+			return
+		}
+		from = len(name) + 1
+	}
+	if s.raw == "" || y.Tag == "!!null" || y.Tag == "!!bool" {
+		return
+	}
+	if s.exact {
+		src.secrets = append(src.secrets, literals(s.raw[from:], s.inner+from)...)
+		return
+	}
+	src.secrets = append(src.secrets, span{s.place(from), s.end()})
+}

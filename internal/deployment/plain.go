@@ -1,0 +1,94 @@
+package deployment
+
+import "strings"
+
+// plain turns a node into the maps and lists that compose-go works on. Dollars
+// are doubled, since the variables are expanded already and compose-go expands
+// once more. Relative paths in parts that come from another folder, by extends
+// or include, are made absolute.
+func (n *node) plain(workDir string) any {
+	return n.plainAt(nil, workDir)
+}
+
+func (n *node) plainAt(path []string, workDir string) any {
+	if n == nil {
+		return nil
+	}
+	next := func(step string) []string { return append(path[:len(path):len(path)], step) }
+	switch n.kind {
+	case kindMap:
+		out := map[string]any{}
+		for _, k := range n.keys {
+			if len(path) == 3 && ruleOf(path) == mergeKeyValue && n.fields[k].item {
+				return n.plainEntries()
+			}
+			out[k] = n.fields[k].plainAt(next(k), workDir)
+		}
+		return out
+	case kindList:
+		out := []any{}
+		for _, it := range n.items {
+			out = append(out, it.plainAt(next("[]"), workDir))
+		}
+		return out
+	case kindNull:
+		return nil
+	}
+	if n.value != nil {
+		return n.value
+	}
+	text := n.text
+	if n.dir != workDir && n.dir != "" {
+		text = absolutePath(path, text, n.dir)
+	}
+	return strings.ReplaceAll(text, "$", "$$")
+}
+
+// plainEntries writes a merged environment as a list.
+func (n *node) plainEntries() any {
+	out := []any{}
+	for _, k := range n.keys {
+		v := n.fields[k]
+		text := v.text
+		switch {
+		case v.item:
+		case v.kind == kindScalar:
+			text = k + "=" + v.text
+		default:
+			text = k
+		}
+		out = append(out, strings.ReplaceAll(text, "$", "$$"))
+	}
+	return out
+}
+
+// absolutePath makes the paths of a service absolute that compose-go resolves
+// (compose-go, paths/resolve.go).
+func absolutePath(path []string, text, dir string) string {
+	if len(path) < 3 || path[0] != "services" {
+		return text
+	}
+	switch path[2] {
+	case "env_file", "label_file":
+		last := path[len(path)-1]
+		if last == "required" || last == "format" {
+			return text
+		}
+		return resolve(dir, text)
+	case "volumes":
+		if strings.HasPrefix(text, ".") && path[len(path)-1] != "target" {
+			source, rest, ok := strings.Cut(text, ":")
+			if ok {
+				return resolve(dir, source) + ":" + rest
+			}
+			return resolve(dir, source)
+		}
+	case "build":
+		if len(path) == 3 || path[len(path)-1] == "context" {
+			if strings.HasPrefix(text, ".") {
+				return resolve(dir, text)
+			}
+		}
+	}
+	return text
+}

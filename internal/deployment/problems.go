@@ -1,0 +1,264 @@
+package deployment
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+)
+
+// problems is what Compose refuses or warns about; nothing is kept twice.
+type problems struct {
+	list []Problem
+}
+
+func (ps *problems) add(p Problem) {
+	for i := range p.Locations {
+		if p.Locations[i].Role == "" {
+			p.Locations[i].Role = finding.Related
+			if i == 0 {
+				p.Locations[i].Role = finding.Fix
+			}
+		}
+	}
+	p.Locations = slices.DeleteFunc(p.Locations, finding.Location.IsZero)
+	for i := range ps.list {
+		if o := &ps.list[i]; o.Kind == p.Kind && o.Subject == p.Subject && o.Message == p.Message && first(o.Locations) == first(p.Locations) {
+			return
+		}
+	}
+	ps.list = append(ps.list, p)
+}
+
+func first(ls []finding.Location) finding.Location {
+	if len(ls) == 0 {
+		return finding.Location{}
+	}
+	return ls[0]
+}
+
+func (ps *problems) has(k ProblemKind) bool {
+	return slices.ContainsFunc(ps.list, func(p Problem) bool { return p.Kind == k })
+}
+
+func (ps *problems) refused() bool {
+	return slices.ContainsFunc(ps.list, func(p Problem) bool { return p.Severity == finding.Error })
+}
+
+// sorted orders the problems by severity and place.
+func (ps *problems) sorted() []Problem {
+	out := slices.Clone(ps.list)
+	slices.SortStableFunc(out, func(a, b Problem) int {
+		la, lb := first(a.Locations), first(b.Locations)
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(la.File, lb.File),
+			cmp.Compare(la.Line, lb.Line), cmp.Compare(la.Column, lb.Column), cmp.Compare(a.Message, b.Message))
+	})
+	return out
+}
+
+func (w *walker) refuse(kind ProblemKind, subject, message, remedy, key string, at ...finding.Location) {
+	w.problems.add(Problem{Kind: kind, Severity: finding.Error, Subject: subject, Message: message, Remedy: remedy, Key: key, Locations: at})
+}
+
+func (w *walker) warn(kind ProblemKind, subject, message, remedy, key string, at ...finding.Location) {
+	w.problems.add(Problem{Kind: kind, Severity: finding.Warning, Subject: subject, Message: message, Remedy: remedy, Key: key, Locations: at})
+}
+
+func (w *walker) duplicateKey(src *source, old, again *yaml.Node, path []string) {
+	at := src.at(scalarStart(src, again))
+	before := src.at(scalarStart(src, old))
+	where := "at the top"
+	if len(path) > 0 {
+		where = "in " + strings.Join(path, ".")
+	}
+	w.refuse(DuplicateKey, subjectOf(path, src),
+		fmt.Sprintf("%q stands twice %s, in line %d and again in line %d.", again.Value, where, before.Line, at.Line),
+		fmt.Sprintf("Keep one of the two and delete the other; where both set something, put it together under one %q.", again.Value),
+		strings.Join(append(slices.Clone(path), again.Value), "."), at, before)
+}
+
+// subjectOf is the service that a path belongs to, else the file.
+func subjectOf(path []string, src *source) string {
+	if len(path) >= 2 && path[0] == "services" {
+		return path[1]
+	}
+	return src.name
+}
+
+func (w *walker) notMapping(src *source, n *node) {
+	if n != nil && n.kind == kindNull {
+		return // an empty document is nothing at all
+	}
+	at := src.at(src.body)
+	if n != nil {
+		at = n.location()
+	}
+	w.refuse(WrongType, src.name, fmt.Sprintf("%s does not start with a mapping: Compose wants \"services:\" and the like at the top.", src.name),
+		"Check that this is the compose file that you meant, and that its first lines are not indented or cut off.", "", at)
+}
+
+func (w *walker) tooManyNodes(src *source) {
+	w.unsafe = true
+	w.refuse(Refused, src.name, fmt.Sprintf("%s becomes larger than Compose allows (%d parts) when its anchors are filled in.", src.name, maxNodes),
+		"Use fewer anchors (&name, *name) inside of one another.", "nodes", src.whole())
+}
+
+func (w *walker) tooManyLoads(at *node) {
+	w.refuse(Refused, at.file.name, "Files are included or extended more than a thousand times; the rest is not read.",
+		"Look for files that include one another.", "loads", at.location())
+}
+
+func (w *walker) badExpansion(n *node, e expansion, service, key string) {
+	at := n.file.at(n.scalar.place(e.errAt))
+	subject := service
+	if subject == "" {
+		subject = n.file.name
+	}
+	var missing *template.MissingRequiredError
+	switch {
+	case errors.Is(e.err, errTooComplex) || errors.Is(e.err, errTooLong):
+		w.unsafe = true
+		w.refuse(BadInterpolation, subject, fmt.Sprintf("The value of %s is not expanded: %s.", key, e.err),
+			"Write the value in a simpler way.", key, n.location())
+	case errors.As(e.err, &missing):
+		why := ""
+		if missing.Reason != "" && !secret.IsName(missing.Variable) {
+			why = fmt.Sprintf(" The file says: %q.", shorten(missing.Reason))
+		}
+		w.refuse(BadInterpolation, subject, fmt.Sprintf("%s needs the variable %s, which has no value.%s", key, missing.Variable, why),
+			fmt.Sprintf("Set %s in .env.", missing.Variable), key+"\x00"+missing.Variable, at)
+	default:
+		w.refuse(BadInterpolation, subject, fmt.Sprintf("The value of %s has a \"${\" that Compose cannot read: %s.", key, whyBad(n.text, e.errAt)),
+			"Write ${NAME} or ${NAME:-default}, with the closing brace; write $$ for a dollar that is meant as such.", key, at)
+	}
+}
+
+// whyBad says what is wrong with the "${" at a place of a text.
+func whyBad(text string, at int) string {
+	rest := text[min(at+2, len(text)):]
+	end := nameEnd(rest, 0)
+	switch {
+	case !strings.Contains(rest, "}"):
+		return "the brace is never closed"
+	case end == 0 || !nameStart(rest[0]):
+		return "no variable name follows it"
+	}
+	return fmt.Sprintf("the name %s is followed by something other than \"}\", \":-\", \"-\", \":?\", \"?\", \":+\" or \"+\"", shorten(rest[:end]))
+}
+
+// plainExpandError says why a line of an env file is not expanded.
+func plainExpandError(err error) string {
+	var missing *template.MissingRequiredError
+	switch {
+	case errors.Is(err, errTooComplex) || errors.Is(err, errTooLong):
+		return err.Error()
+	case errors.As(err, &missing):
+		return "it needs the variable " + missing.Variable + ", which has no value"
+	}
+	return "it has a \"${\" that is no variable; a dollar that is meant as such goes into single quotes"
+}
+
+func (w *walker) composeUnreadable(written, path string, u *unreadable, at finding.Location, by string) {
+	name := w.name(path)
+	if u.missing {
+		w.refuse(ComposeFileMissing, name, fmt.Sprintf("The compose file %s, named by %s, does not exist.", name, by),
+			w.missingRemedy(path, by), written, at)
+		return
+	}
+	w.refuse(ComposeFileMissing, name, fmt.Sprintf("The compose file %s, named by %s, cannot be read: %s.", name, by, u.reason),
+		"Put a readable compose file there, or take the name out.", written, at)
+}
+
+// missingRemedy suggests a file of a similar name in the same folder.
+func (w *walker) missingRemedy(path, by string) string {
+	if near, ok := nearestFile(path); ok {
+		return fmt.Sprintf("Did you mean %s? Correct the name in %s.", w.name(near), by)
+	}
+	return fmt.Sprintf("Put the file there, or take %s out of %s.", filepath.Base(path), by)
+}
+
+func (w *walker) notFetched(at *node, ref string) {
+	w.remote = true
+	w.warn(Refused, at.file.name, fmt.Sprintf("%s would be fetched from another machine. The doctor does not do that, so what it defines is not checked.", redactURL(ref)),
+		"Fetch it yourself and name the local copy, if it is to be checked too.", "remote", at.location())
+}
+
+func (w *walker) extendsCycle(s *node, name string, e *node) {
+	w.refuse(DependencyCycle, name, fmt.Sprintf("Service %s extends itself, directly or through others.", name),
+		"Take out one of the \"extends\".", "extends", e.place(), s.place())
+}
+
+func (w *walker) extendsUnknown(name string, ref *node, base *fileContext, services *node) {
+	known := []string{}
+	if services != nil {
+		known = services.keys
+	}
+	remedy := fmt.Sprintf("Define %s in %s, or extend a service that is there.", ref.text, base.src.name)
+	if near, ok := nearestOf(ref.text, known); ok {
+		remedy = fmt.Sprintf("Did you mean %s?", near)
+	}
+	w.refuse(UndefinedService, name, fmt.Sprintf("Service %s extends %s, which %s does not define.", name, ref.text, base.src.name), remedy, "extends\x00"+ref.text, ref.location())
+}
+
+func (w *walker) includeCycle(p *node, included []string) {
+	var chain []string
+	for _, f := range included {
+		chain = append(chain, w.name(f))
+	}
+	w.refuse(DependencyCycle, p.file.name, fmt.Sprintf("%s is included while it is being read itself (%s).", p.text, strings.Join(chain, " -> ")),
+		"Take the include out.", "include", p.location())
+}
+
+func (w *walker) envUnreadable(ref envFileRef, u *unreadable, service string) {
+	name := w.name(ref.path)
+	subject := service
+	whose := "Service " + service + " reads"
+	if service == "" {
+		subject, whose = name, "The variables come from"
+	}
+	if u.missing {
+		w.refuse(EnvFileMissing, subject, fmt.Sprintf("%s the env file %s, which does not exist.", whose, name),
+			fmt.Sprintf("Create it (an empty file will do): touch %s", name), name, ref.location())
+		return
+	}
+	if u.refused {
+		w.refuse(EnvFileMissing, subject, fmt.Sprintf("%s the env file %s, which cannot be read: %s.", whose, name, u.reason),
+			"Make it a readable file.", name, ref.location())
+		return
+	}
+	w.refuse(EnvFileSyntax, subject, fmt.Sprintf("%s the env file %s, which is not read here: %s.", whose, name, u.reason),
+		"Put an ordinary text file there.", name, ref.location())
+}
+
+// envLines reports the lines of an env file that Compose refuses.
+func (w *walker) envLines(src *source, r *envReading) {
+	if src.utf16 {
+		w.warn(EnvFileSyntax, src.name, src.name+" is written in UTF-16, which Compose does not read in env files.",
+			"Save it as UTF-8 without byte order mark.", "utf-16", src.whole())
+	}
+	for i := range r.file.Lines {
+		l := &r.file.Lines[i]
+		if l.Bad == "" {
+			continue
+		}
+		if l.Nameless {
+			w.warn(EnvFileSyntax, src.name, fmt.Sprintf("Line %d of %s sets nothing: it has no \"=\".", l.At.Line, src.name),
+				"Write NAME=value, or delete the line.", fmt.Sprint("nameless"), l.At)
+			continue
+		}
+		w.refuse(EnvFileSyntax, src.name, fmt.Sprintf("Compose cannot read line %d of %s: %s.", l.At.Line, src.name, l.Bad),
+			"Write the line as NAME=value; put a value with spaces, quotes, # or $ into single quotes.", l.Key+"\x00"+l.Bad, l.At)
+	}
+	if at, ok := invalidUTF8(src.text); ok && !src.utf16 {
+		w.warn(EnvFileSyntax, src.name, src.name+" is not UTF-8 here: it was probably saved in an old Windows or Latin-1 encoding.",
+			"Save the file as UTF-8.", "utf-8", src.at(at))
+	}
+}
