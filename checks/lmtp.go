@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -66,12 +67,12 @@ func CheckLMTP(ctx context.Context, t Target) Result {
 	if f := c.greet(ctx, client); f != nil {
 		return c.fail(f)
 	}
-	recipient := postmasterOf(t)
+	recipient, can := postmasterOf(t), capabilities(client)
 	if f := c.ask(ctx, client, recipient); f != nil {
 		return c.fail(f)
 	}
-	_ = client.Quit()
-	return c.ok(Ask, "LMTP server greets, takes the empty sender and answers for %s%s", recipient, capabilities(client))
+	c.leave(ctx)
+	return c.ok(Ask, "LMTP server greets, takes the empty sender and answers for %s%s", recipient, can)
 }
 
 type lmtpClimb struct {
@@ -191,6 +192,16 @@ func (c *lmtpClimb) greet(ctx context.Context, client *smtp.Client) *failure {
 	return f
 }
 
+// leave takes its leave. The library's own Quit says LHLO once more after RSET.
+func (c *lmtpClimb) leave(ctx context.Context) {
+	t := c.target
+	t.Timeout = min(t.timeout(), time.Second)
+	c.talk.rung(ctx, t)
+	if _, err := c.talk.Write([]byte("QUIT\r\n")); err == nil {
+		_, _ = c.talk.Read(make([]byte, maxFirst))
+	}
+}
+
 // nudge finds out who is silent: a server that waits to be spoken to answers
 // a line that it does not know with its own kind of complaint. kopano_dagent
 // that waits for kopano_server stays silent.
@@ -207,8 +218,21 @@ func (c *lmtpClimb) nudge(ctx context.Context) []byte {
 		return nil
 	}
 	buffer := make([]byte, maxFirst)
-	n, _ := p.Read(buffer)
+	n, err := p.Read(buffer)
+	if n == 0 && err != nil && isClosed(err) && c.speaksTLS(ctx, t) {
+		return []byte{0x15, 3, 3} // some say so with an alert, some only hang up
+	}
 	return buffer[:n]
+}
+
+func (c *lmtpClimb) speaksTLS(ctx context.Context, t Target) bool {
+	p, f := dial(ctx, t, c.host, c.port)
+	if f != nil {
+		return false
+	}
+	defer p.Close()
+	_, f = handshake(ctx, t, p, &tls.Config{ServerName: c.host, InsecureSkipVerify: true})
+	return f == nil
 }
 
 // silent: the greeting is sent only after the logon to kopano_server, which in

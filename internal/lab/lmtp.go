@@ -111,7 +111,7 @@ func (o DagentOptions) recipient(argument string) string {
 type DovecotOptions struct {
 	Users       []string // mail addresses that it knows
 	ClientLimit int      // connections at one time, 0: Dovecot's default
-	NoDirectory bool     // its user database cannot be read, so that every recipient is refused for now
+	NoDirectory bool     // its user database does not answer, so that every recipient is refused for now
 }
 
 // Dovecot starts a real Dovecot with nothing but its LMTP server. It runs as
@@ -140,8 +140,27 @@ func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 		return "", err
 	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	_, err = l.Run(dir, nil, Accepts("tcp", address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
+	_, err = l.Run(dir, nil, greets(address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
 	return address, err
+}
+
+// greets is a ready function: a server greets with 220 and takes its leave. A
+// Dovecot that only has its port open does not yet listen to signals.
+func greets(address string) func() error {
+	return func() error {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = io.WriteString(conn, "QUIT\r\n")
+		said, err := io.ReadAll(io.LimitReader(conn, 1<<10))
+		if !strings.HasPrefix(string(said), "220") {
+			return fmt.Errorf("greets with %q: %v", said, err)
+		}
+		return nil
+	}
 }
 
 func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, error) {
@@ -168,9 +187,9 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	if o.ClientLimit > 0 {
 		limit = fmt.Sprintf("  process_limit = %d\n  client_limit = 1\n", o.ClientLimit)
 	}
-	passdb := filepath.Join(dir, "users")
+	passdb, socket := filepath.Join(dir, "users"), "auth-userdb"
 	if o.NoDirectory {
-		passdb = filepath.Join(dir, "no-such-file")
+		socket = "no-such-socket"
 	}
 	return map[string]string{
 		"users": users.String(),
@@ -189,6 +208,7 @@ first_valid_gid = 0
 mail_location = maildir:%[1]s/mail
 mail_home = %[1]s/mail
 auth_mechanisms = plain
+auth_socket_path = %[7]s
 passdb {
   driver = passwd-file
   args = %[5]s
@@ -209,6 +229,6 @@ service lmtp {
     port = %[4]d
   }
 }
-`, dir, me.Username, group.Name, port, passdb, limit),
+`, dir, me.Username, group.Name, port, passdb, limit, socket),
 	}, nil
 }
