@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/coder/websocket"
@@ -65,6 +66,13 @@ const kwmAPI = "/api/kwm/v2"
 // protocol is what it says to an upgrade whose headers are gone. The MCU API
 // is asked without an upgrade: completing one would register a bridge.
 func CheckSignalling(ctx context.Context, t Target) Result {
+	name := publicName(t)
+	if t.Topology.Role(t.Edge.From) == kopano.Meet { // a browser, which knows only web
+		if name == "" {
+			return newSignalling(t, "", "").fail(&failure{Resolve, ReasonConfig, "web has no FQDN, so nobody knows where browsers find it", nil})
+		}
+		return throughWeb(t, name).run(ctx)
+	}
 	direct := newSignalling(t, fmt.Sprintf("http://%s", hostPort(t.Edge.Addr.Host, t.Edge.Addr.Port)), "/health-check")
 	if t.Edge.Addr.Scheme == "https" {
 		direct.base = fmt.Sprintf("https://%s", hostPort(t.Edge.Addr.Host, t.Edge.Addr.Port))
@@ -73,12 +81,10 @@ func CheckSignalling(ctx context.Context, t Target) Result {
 	if result.Status == Broken {
 		return result
 	}
-	name := publicName(t)
 	if name == "" {
 		return result
 	}
-	through := newSignalling(t, "https://"+name, "/upstreams/kwmserver/health-check")
-	through.through, through.web.insecure = true, true // the certificate is another link's matter
+	through := throughWeb(t, name)
 	if result.Status == OK {
 		return through.second(ctx, result)
 	}
@@ -86,6 +92,12 @@ func CheckSignalling(ctx context.Context, t Target) Result {
 		return r
 	}
 	return result
+}
+
+func throughWeb(t Target, name string) *signalling {
+	c := newSignalling(t, "https://"+name, "/upstreams/kwmserver/health-check")
+	c.through, c.web.insecure = true, true // the certificate is another link's matter
+	return c
 }
 
 // publicName gives the name and port by which clients reach web.
@@ -138,15 +150,14 @@ func (c *signalling) run(ctx context.Context) Result {
 func (c *signalling) second(ctx context.Context, direct Result) Result {
 	c.found, c.address = direct.Findings, direct.Address
 	f := c.upgrade(ctx)
-	if f != nil && (f.Rung == Ask || f.Reason == ReasonUpgradeDropped) {
-		return c.fail(f)
-	}
 	if f == nil {
-		direct.Message += "; also through web"
-		if f := c.exposed(ctx); f != nil {
-			return c.fail(f)
-		}
-		direct.Findings = c.found
+		f = c.exposed(ctx)
+	}
+	switch {
+	case f == nil:
+		return c.ok(Ask, "%s; also through web", direct.Message)
+	case f.Rung == Ask:
+		return c.fail(f)
 	}
 	return direct
 }
@@ -156,9 +167,9 @@ func (c *signalling) unreachable(f *failure) Result {
 		return c.fail(f)
 	}
 	e := c.target.Edge
-	out := c.network(f, e.Addr.Host, e.Addr.Port)
+	out := c.network(f, c.host(), c.port())
 	if f.Reason == ReasonRefused {
-		out.Remedy = fmt.Sprintf("Look what the log of %s says (docker compose logs %s). It opens its port only after it has fetched the discovery document of its issuer, which may take six minutes: look at that link first.", c.to(e.Addr.Host), c.to(e.Addr.Host))
+		out.Remedy = fmt.Sprintf("Look what the log of %s says (docker compose logs %s). It opens its port only after it has fetched the discovery document of its issuer, which may take six minutes: look at that link first.", c.to(c.host()), c.to(c.host()))
 	}
 	if f.Reason == ReasonTLSOnPlain {
 		out = c.finding(f.Reason, e.Locations(), "TLS answers where kwmserver speaks plain HTTP", f.Message, "Correct host and port in "+c.settingName()+".")
@@ -285,8 +296,25 @@ func (c *signalling) stopped(f *failure, path string) *failure {
 		return f
 	}
 	f = &failure{f.Rung, f.Reason, f.Message + " to " + path, f.Err}
-	c.found = append(c.found, c.network(f, c.target.Edge.Addr.Host, c.target.Edge.Addr.Port))
+	c.found = append(c.found, c.network(f, c.host(), c.port()))
 	return f
+}
+
+func (c *signalling) host() string {
+	u, err := url.Parse(c.base)
+	if err != nil {
+		return c.target.Edge.Addr.Host
+	}
+	return u.Hostname()
+}
+
+func (c *signalling) port() int {
+	u, err := url.Parse(c.base)
+	if err != nil {
+		return c.target.Edge.Addr.Port
+	}
+	_, port := hostPortOf(u)
+	return port
 }
 
 func (c *signalling) lastAddress() string {
