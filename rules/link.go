@@ -1,0 +1,366 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// linkRules look at the addresses by which the services find each other.
+func linkRules() []Rule {
+	return []Rule{
+		{
+			ID: "link-address-invalid", Subject: "links", Severity: finding.Error,
+			Title: "The address of another service cannot be read",
+			Why:   "Each program takes an address in one form only: Postfix a transport such as lmtp:host:port, the others a host name, a URL or a path. In another form it finds nobody, or does not start.",
+			Check: addressInvalid,
+		},
+		{
+			ID: "link-host-unknown", Subject: "links", Severity: finding.Error,
+			Title: "A setting names a host that does not exist",
+			Why: "A name without a dot is answered by Docker's resolver alone, which knows service names, container names, host names and aliases on the networks of the container that asks. " +
+				"Anything else is \"no such host\", or is swallowed by a search domain of the host.",
+			Check: hostUnknown,
+		},
+		{
+			ID: "link-host-itself", Subject: "links", Severity: finding.Error,
+			Title: "A setting names the container itself",
+			Why:   "localhost and 127.0.0.1 mean the container in which they are used, not the host and not another container. Each container runs one program, so nobody answers there.",
+			Check: hostItself,
+		},
+		{
+			ID: "link-target-wrong", Subject: "links", Severity: finding.Error,
+			Title: "A setting names a service that does something else",
+			Why:   "The name is known, but the service behind it speaks another protocol.",
+			Check: targetWrong,
+		},
+		{
+			ID: "link-target-missing", Subject: "links", Severity: finding.Warning,
+			Title: "A service needs another one that is not here",
+			Why: "Without a setting a program looks for the other end under the name or the path that it has in kopano-docker. Where no loaded file defines that service, " +
+				"mostly one is missing from COMPOSE_FILE, or the service was renamed.",
+			Check: targetMissing,
+		},
+		{
+			ID: "link-target-switched-off", Subject: "links", Severity: finding.Warning,
+			Title: "A service still uses one that was switched off",
+			Why: "Replacing an image by hello-world is the way in which kopano-docker's examples switch a service off. Whoever uses it must be told of the replacement: " +
+				"kopano_spooler waits 18 minutes for the mail transport and stops (core/start-service.sh).",
+			Check: targetOff,
+		},
+		{
+			ID: "link-setting-missing", Subject: "links", Severity: finding.Error,
+			Title: "A setting without which a link cannot work is missing or empty",
+			Why: "The start scripts stop at a setting that is not there (set -u in core/start-service.sh), and the programs' own defaults are those of a single machine: " +
+				"a database on localhost without a password, a mail transport on localhost.",
+			Check: settingMissing,
+		},
+	}
+}
+
+func addressInvalid(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		x, ok := hostSetting(e)
+		if !ok || e.Addr.Default || isIssuer(e) {
+			return nil
+		}
+		bad := e.Addr
+		for _, more := range e.More {
+			if bad.Problem == "" {
+				bad = more
+			}
+		}
+		if bad.Problem == "" || x.unset() || strings.TrimSpace(x.text()) == "" || spokenOf(in, e, x) {
+			return nil
+		}
+		if p, ok := portSettingOf(e); ok && (p.unset() || strings.TrimSpace(p.text()) == "" && p.value.Key != x.value.Key) {
+			return nil
+		}
+		remedy := "Write it as " + form(e.Link.Address) + "."
+		if good := exampleAddress(in, e); good != "" {
+			remedy = "Write it as " + form(e.Link.Address) + ", for example " + x.name() + "=" + good
+		}
+		return &fault{
+			message: x.name() + " is " + x.shown() + ": " + bad.Problem + ".",
+			remedy:  remedy,
+			places:  addressPlaces(e),
+		}
+	})
+}
+
+// spokenOf reports whether a rule about single values says the same of an
+// address already.
+func spokenOf(in *Input, e *kopano.Edge, x sighting) bool {
+	switch key := x.value.Key; {
+	case slices.Contains(ldapURIKeys, key):
+		for uri := range strings.FieldsSeq(x.text()) {
+			if ldapURIFault(uri, wantsScheme(in, x)) != "" {
+				return true
+			}
+		}
+	case strings.HasSuffix(key, "_SERVER_SOCKET"):
+		return e.Addr.Scheme != "file" && value(e.From, "DISABLE_CHECKS") != "true"
+	case key == "turn_uris":
+		return true
+	}
+	return false
+}
+
+// form describes how an address is written.
+func form(a kopano.Address) string {
+	switch a.Form {
+	case kopano.FormLMTP:
+		return "lmtp:HOST:PORT"
+	case kopano.FormPath:
+		return "a path that starts with a slash"
+	case kopano.FormHost:
+		if a.PortSetting != "" {
+			return "a host name alone"
+		}
+		return "a host name, or HOST:PORT"
+	default:
+		if a.Prefix != "" {
+			return "a host name alone"
+		}
+		return "SCHEME://HOST:PORT"
+	}
+}
+
+// exampleAddress gives an address that would be right in this deployment, or "".
+func exampleAddress(in *Input, e *kopano.Edge) string {
+	to := wants(in, e.Link)
+	if len(to) == 0 {
+		return ""
+	}
+	host := to[0].Name
+	switch {
+	case e.Link.Address.Form == kopano.FormLMTP:
+		return "lmtp:" + host + ":2003"
+	case e.Link.Address.Form == kopano.FormHost, e.Link.Address.Prefix != "":
+		return host
+	case e.Link.To == kopano.LDAP:
+		return "ldap://" + host + ":389"
+	}
+	return e.Link.Address.Default
+}
+
+func hostUnknown(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		x, ok := hostSetting(e)
+		if !ok || isIssuer(e) || isPath(e.Protocol) || e.To != nil || e.Outside || e.Addr.Problem != "" || e.Addr.Host == "" || e.Addr.Loopback {
+			return nil
+		}
+		f := &fault{
+			message: x.name() + " names the host " + quote(e.Addr.Host) + ", but no service answers to that name.",
+			remedy:  "Name a service of this deployment, or a server outside with its full name.",
+			places:  addressPlaces(e),
+		}
+		if s, ok := in.Deployment.Service(e.Addr.Host); ok && s.NetworkMode != "" {
+			f.message = x.name() + " names " + s.Name + ", which has network_mode: " + s.NetworkMode + " and so no name that other containers know."
+			f.remedy = "Give " + s.Name + " a network that " + e.From.Name + " is on, or name the host's own address."
+			f.places = append(f.places, s.Locate("network_mode").As(finding.Related))
+			return f
+		}
+		if name := likelyHost(in, e, e.Addr.Host); name != "" {
+			f.remedy = "Write " + x.name() + "=" + shortened(inPlaceOf(e, name))
+			if x.value.IsSecret() {
+				f.remedy = "Write " + name + " in its place."
+			}
+		}
+		return f
+	})
+}
+
+func hostItself(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		x, ok := hostSetting(e)
+		if !ok || isPath(e.Protocol) || e.To != nil || !e.Addr.Loopback || e.From.NetworkMode == "host" {
+			return nil
+		}
+		f := &fault{
+			message: x.name() + " is " + x.shown() + ": within a container that is the container itself.",
+			remedy:  "Name the service or the server where " + titleOf(e.Link.To) + " runs.",
+			places:  addressPlaces(e),
+		}
+		if name := likelyHost(in, e, e.Addr.Host); name != "" && !isIssuer(e) {
+			f.remedy = "Write " + x.name() + "=" + shortened(inPlaceOf(e, name))
+		}
+		return f
+	})
+}
+
+func targetWrong(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if e.From == nil || e.To == nil || isPath(e.Protocol) || in.Topology.Fits(e) {
+			return nil
+		}
+		x, ok := hostSetting(e)
+		f := &fault{places: append(addressPlaces(e), e.To.At.As(finding.Related))}
+		named := quote(e.Addr.Host) + " is " + titled(in, e.To) + ", not " + titleOf(e.Link.To) + "."
+		if ok {
+			f.message = x.name() + " leads to another service: " + named
+		} else {
+			f.message = "The usual name leads to another service: " + named
+		}
+		f.remedy = "Name the service that is " + titleOf(e.Link.To) + "."
+		if name := likelyHost(in, e, e.Addr.Host); name != "" && ok && !x.value.IsSecret() && name != e.To.Name {
+			f.remedy = "Write " + x.name() + "=" + shortened(inPlaceOf(e, name))
+		}
+		return f
+	})
+}
+
+func targetMissing(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if e.From == nil || e.To != nil || e.Outside || e.Link.Optional || e.Link.Through != kopano.Unknown || !e.Addr.Default || e.Protocol == kopano.ProtoDocker {
+			return nil
+		}
+		if e.Link.To == kopano.Storage || e.Link.To == kopano.External || e.Link.To == kopano.SSL || e.Addr.Text == "" || len(missingSettings(in, e)) > 0 {
+			return nil
+		}
+		f := &fault{places: []finding.Location{e.From.At.As(finding.Fix)}}
+		if isPath(e.Protocol) {
+			f.message = "It looks for " + titleOf(e.Link.To) + " at " + e.Addr.Path + ", but no service here is " + titleOf(e.Link.To) + ", and nothing is mounted there."
+			f.remedy = "Load the file that defines " + titleOf(e.Link.To) + ", or say in " + addressSetting(e.Link.Address) + " where it is."
+			return f
+		}
+		f.message = "It looks for " + titleOf(e.Link.To) + " under the name " + quote(e.Addr.Host) + ", but no service here answers to it."
+		f.remedy = "Load the file that defines " + e.Addr.Host + "."
+		if ss := in.Topology.Services(e.Link.To); len(ss) > 0 {
+			// It is here under another name, and the name cannot be set.
+			f.severity = finding.Error
+			f.remedy = "Give " + ss[0].Name + " the network alias " + e.Addr.Host + "."
+			if e.Link.Address.Setting != "" || e.Link.Address.HostSetting != "" {
+				f.remedy = "Set " + addressSetting(e.Link.Address) + "=" + ss[0].Name + " on " + e.From.Name + "."
+			}
+			f.places = append(f.places, ss[0].At.As(finding.Related))
+		}
+		return f
+	})
+}
+
+func targetOff(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if e.From == nil || e.To == nil || e.Link.Optional || !kopano.ParseImage(e.To.Image).Is("hello-world", "scratch", "true", "pause") {
+			return nil
+		}
+		remedy := "Name the server that takes its place."
+		if x, ok := hostSetting(e); ok {
+			remedy = "Write the server that takes its place into " + x.name() + ", or switch " + e.From.Name + " off as well."
+		}
+		return &fault{
+			message: "It uses " + e.To.Name + ", whose image " + quote(e.To.Image) + " runs no server.",
+			remedy:  remedy,
+			places:  append(addressPlaces(e), e.To.Locate("image").As(finding.Related)),
+		}
+	})
+}
+
+// missing is a required setting that is not there, or empty.
+type missing struct {
+	key      string
+	value    *deployment.Value // nil when it is not there at all
+	severity finding.Severity
+}
+
+// judgedElsewhere are required settings that rules about single values look at.
+var judgedElsewhere = []string{"ENABLE_POSTFIX_VIRTUAL_TRANSPORT", "turn_uris", "turn_server_shared_secret"}
+
+// missingSettings gives the settings without which a link cannot work and that
+// From does not have.
+func missingSettings(in *Input, e *kopano.Edge) []missing {
+	if e.From == nil || !configured(e.From) || e.Link.ID == "server-s3" {
+		return nil
+	}
+	var out []missing
+	for _, key := range e.Link.Requires {
+		v, ok := e.From.Get(key)
+		if slices.Contains(judgedElsewhere, key) || strings.TrimSpace(v.Reveal()) != "" {
+			continue
+		}
+		m := missing{key: key, severity: finding.Error}
+		if ok {
+			m.value = &v
+			if (sighting{e.From, v}).unset() && brokenWhenEmpty[in.Topology.Role(e.From)][key] != "" || strings.HasSuffix(key, "_INSECURE") {
+				continue // unset-variable and insecure-empty speak of it
+			}
+		} else if m.severity = severityOfAbsent(e, key); m.severity == 0 {
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// severityOfAbsent says how bad it is that a setting is not there at all: some
+// programs have a default that may do.
+func severityOfAbsent(e *kopano.Edge, key string) finding.Severity {
+	switch {
+	case e.Link.To == kopano.LDAP && (strings.Contains(key, "BIND") || strings.HasSuffix(key, "PW")):
+		// Without both, the directory is asked anonymously. That is a
+		// directory's own decision; the bundled one answers nobody (osixia/openldap).
+		if e.To == nil {
+			return 0
+		}
+	case strings.HasPrefix(key, "LDAP_QUERY_FILTER_"):
+		return finding.Warning // docker-mailserver has filters of its own, for another schema
+	case e.Link.To == kopano.LDAP && strings.Contains(key, "BASE"):
+		if e.To == nil {
+			return finding.Warning
+		}
+	}
+	return finding.Error
+}
+
+func settingMissing(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, e := range in.Topology.Edges {
+		for _, m := range missingSettings(in, e) {
+			f := finding.Finding{
+				Severity: m.severity, Subject: e.From.Name, Key: m.key, Links: []string{e.ID},
+				Message:     m.key + " is not set on " + e.From.Name + ".",
+				Consequence: e.Link.Loses,
+				Remedy:      "Set " + m.key + " on " + e.From.Name + suggestion(in, e, m.key) + ".",
+				Locations:   []finding.Location{e.From.Locate("environment").As(finding.Fix)},
+			}
+			if m.value != nil {
+				f.Message = m.key + " is empty on " + e.From.Name + "."
+				f.Remedy = "Give " + (sighting{e.From, *m.value}).name() + " a value" + suggestion(in, e, m.key) + "."
+				f.Locations = m.value.Locations()
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// suggestion ends the remedy for a missing setting with what it should say, as
+// far as that is known.
+func suggestion(in *Input, e *kopano.Edge, key string) string {
+	for _, p := range e.Link.Same {
+		if p.From == key && p.How == kopano.Equal && p.To != "" && p.ToRole == "" {
+			for _, s := range in.Topology.Services(e.Link.To) {
+				if has(s, p.To) {
+					return ": the value of " + p.To + " on " + s.Name
+				}
+			}
+		}
+	}
+	a := e.Link.Address
+	switch {
+	case key == a.Setting || key == a.HostSetting:
+		if good := exampleAddress(in, e); good != "" {
+			return ", for example " + good
+		}
+	case key == a.PortSetting && a.DefaultPort != 0:
+		return ": " + itoa(a.DefaultPort)
+	case strings.HasSuffix(key, "_INSECURE"):
+		return ": no, or yes where the certificate is self-signed"
+	case isIssuer(e):
+		return ": https:// and the public host name"
+	}
+	return ""
+}

@@ -1,0 +1,345 @@
+package rules
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// networkRules look at how the services get to each other: networks and ports.
+func networkRules() []Rule {
+	return []Rule{
+		{
+			ID: "link-no-shared-network", Subject: "links", Severity: finding.Error,
+			Title: "Two services that need each other share no network",
+			Why: "Docker's resolver tells a container only the names on its own networks, and packets do not pass from one network to another. " +
+				"A service without networks: is on the network default, which kopano-docker's services are not on.",
+			Check: noSharedNetwork,
+		},
+		{
+			ID: "link-port-mismatch", Subject: "links", Severity: finding.Error,
+			Title: "A service is called on a port on which it does not listen",
+			Why:   "The port of the one end and the listen setting of the other are two settings, mostly in two services. Where they differ, the connection is refused.",
+			Check: portMismatch,
+		},
+		{
+			ID: "link-listens-on-loopback", Subject: "links", Severity: finding.Error,
+			Title: "A service listens inside its own container only",
+			Why: "The daemons of kopano-core listen on *%lo, the loopback of their container, until their *_LISTEN setting says otherwise, and so does kapi (kopano-core since KC-1616; kapid.cfg). " +
+				"Every other container is refused.",
+			Check: onLoopback,
+		},
+		{
+			ID: "port-published-dead", Subject: "ports", Severity: finding.Error,
+			Title: "A port is published, but nothing listens behind it",
+			Why:   "Docker passes connections on to the port inside the container. When the program there does not listen on it, or on its loopback only, they are closed at once.",
+			Check: publishedDead,
+		},
+	}
+}
+
+func noSharedNetwork(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if e.From == nil || e.To == nil || e.Route != kopano.RouteNone || isPath(e.Protocol) || !in.Topology.Fits(e) {
+			return nil
+		}
+		who, network := networkToAdd(in, e)
+		f := &fault{
+			subject: who.Name,
+			key:     "network " + other(e, who).Name,
+			message: e.From.Name + " and " + e.To.Name + " share no network: " + e.From.Name + " is on " + onNetworks(e.From) + ", " + e.To.Name + " on " + onNetworks(e.To) + ".",
+			remedy:  "Add " + network + " to the networks of " + who.Name + ".",
+			places:  []finding.Location{networkPlace(who).As(finding.Fix), networkPlace(other(e, who)).As(finding.Related)},
+		}
+		if len(e.Shared) > 0 {
+			f.message = e.To.Name + " answers to " + quote(e.Addr.Host) + " on " + network + " only, and " + e.From.Name + " is not on that network."
+		}
+		switch {
+		case e.From.NetworkMode == "host":
+			f.message = e.From.Name + " is on the host's network, and port " + itoa(e.Addr.Port) + " of " + e.To.Name + " is not published there."
+			f.remedy = "Publish port " + itoa(e.Addr.Port) + " of " + e.To.Name + ", or give " + e.From.Name + " the network " + network + " instead of network_mode: host."
+			f.places = []finding.Location{e.From.Locate("network_mode").As(finding.Fix), e.To.Locate("ports").As(finding.Related)}
+		case who.NetworkMode != "":
+			f.remedy = "Give " + who.Name + " the network " + network + " instead of network_mode: " + who.NetworkMode + "."
+		}
+		f.places = append(f.places, related(addressPlaces(e)...)...)
+		return f
+	})
+}
+
+// onNetworks names a service's networks for a message.
+func onNetworks(s *deployment.Service) string {
+	if s.NetworkMode != "" {
+		return "network_mode " + s.NetworkMode
+	}
+	return list(s.NetworkNames(), 6)
+}
+
+func networkPlace(s *deployment.Service) finding.Location {
+	if s.NetworkMode != "" {
+		return s.Locate("network_mode")
+	}
+	return s.Locate("networks")
+}
+
+func other(e *kopano.Edge, s *deployment.Service) *deployment.Service {
+	if s == e.From {
+		return e.To
+	}
+	return e.From
+}
+
+// networkToAdd says which of the two ends should be on which further network:
+// the one that is only on the default network, or on fewer that the rest uses.
+func networkToAdd(in *Input, e *kopano.Edge) (who *deployment.Service, network string) {
+	// The name may be known on one network only.
+	for _, name := range e.To.NetworkNames() {
+		if n := e.To.Networks[name]; n != nil && contains(n.Aliases, e.Addr.Host) {
+			return e.From, name
+		}
+	}
+	fromTo, toFrom := met(in, e.To, e.From), met(in, e.From, e.To)
+	if len(fromTo) == 0 && len(toFrom) > 0 {
+		return e.To, toFrom[0] // nobody else reaches To either
+	}
+	if len(fromTo) > 0 {
+		return e.From, fromTo[0]
+	}
+	names := e.To.NetworkNames()
+	if (len(names) == 0 || names[0] == "default") && len(e.From.NetworkNames()) > 0 {
+		return e.To, e.From.NetworkNames()[0]
+	}
+	if len(names) == 0 {
+		return e.To, "default"
+	}
+	return e.From, names[0]
+}
+
+// met gives the networks on which others than but reach a service or are
+// reached by it, the most used first.
+func met(in *Input, s, but *deployment.Service) []string {
+	count := map[string]int{}
+	for _, e := range in.Topology.Edges {
+		if isPath(e.Protocol) || e.From == nil || e.To == nil || e.From == but || e.To == but || e.From != s && e.To != s {
+			continue
+		}
+		for _, n := range e.Shared {
+			count[n]++
+		}
+	}
+	names := sorted(count)
+	slices.SortStableFunc(names, func(a, b string) int { return count[b] - count[a] })
+	return names
+}
+
+// listensOn reports whether any listen address has the port, and whether one
+// of those is there for others than the container itself.
+func listensOn(l *kopano.Listening, port int) (any, open bool) {
+	for _, a := range l.Addrs {
+		if a.Port == port || a.PortTo > 0 && a.Port <= port && port <= a.PortTo {
+			any = true
+			open = open || !a.Loopback
+		}
+	}
+	return any, open
+}
+
+// comparable reports whether the port that From is told can be compared with
+// the ports that To listens on.
+func comparablePorts(in *Input, e *kopano.Edge) bool {
+	return e.From != nil && e.To != nil && e.Listen != nil && e.Listen.Problem == "" && e.Addr.Problem == "" && e.Addr.Port != 0 &&
+		!isPath(e.Protocol) && e.Route != kopano.RouteHost && in.Topology.Fits(e)
+}
+
+func portMismatch(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if !comparablePorts(in, e) || isIssuer(e) {
+			return nil // the port of the issuer is fqdn-port's and issuer-mismatch's
+		}
+		if any, _ := listensOn(e.Listen, e.Addr.Port); any {
+			return nil
+		}
+		if e.Addr.Scheme == "https" && e.From != nil && in.Topology.Role(e.From) == kopano.Kdav && !has(e.From, "KCCONF_SERVERPORT") {
+			return nil // kdav-server-port says more
+		}
+		return portFault(in, e)
+	})
+}
+
+func portFault(in *Input, e *kopano.Edge) *fault {
+	l := e.Listen.Listener
+	where := "listens on port " + portsOf(e.Listen)
+	if len(e.Listen.Addrs) == 0 {
+		where = "does not listen there"
+		if l.Setting != "" {
+			where += ": " + l.Setting + " is not set"
+		}
+	}
+	f := &fault{
+		message: e.To.Name + " is called on port " + itoa(e.Addr.Port) + ", but " + where + ".",
+		places:  portPlaces(e),
+	}
+	if other := otherListener(in, e); other != "" {
+		f.message = e.To.Name + " is called on port " + itoa(e.Addr.Port) + ", which is its port for " + other + "; for this it " + where + "."
+	}
+	name, ok := portSettingOf(e)
+	switch {
+	case theirs(e):
+		f.subject, f.key = e.To.Name, l.Setting
+		f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
+		f.remedy = "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Addr.Port) + " on " + e.To.Name + "."
+	case ok && len(e.Listen.Addrs) > 0:
+		f.places = append(f.places, listenPlaces(e, finding.Related)...)
+		f.remedy = "Write port " + portsOf(e.Listen) + " into " + name.name() + "."
+	default:
+		f.places = append(f.places, listenPlaces(e, finding.Related)...)
+		f.remedy = "Make both ends use one port."
+	}
+	return f
+}
+
+// theirs reports whether the listen setting is the odd one: the caller's port
+// is the usual one, or cannot be changed.
+func theirs(e *kopano.Edge) bool {
+	l := e.Listen.Listener
+	if l.Setting == "" {
+		return false
+	}
+	return len(e.Addr.Values) == 0 || e.Addr.Port == l.Port
+}
+
+// portPlaces gives the places of the caller's port.
+func portPlaces(e *kopano.Edge) []finding.Location {
+	if x, ok := portSettingOf(e); ok {
+		return x.value.Locations()
+	}
+	return []finding.Location{e.From.At.As(finding.Fix)}
+}
+
+// listenPlaces gives the places of the listen setting, or where it is missing.
+func listenPlaces(e *kopano.Edge, role finding.Role) []finding.Location {
+	if v := e.Listen.Value; v != nil {
+		if role == finding.Fix {
+			return v.Locations()
+		}
+		return placed(*v, role)
+	}
+	return []finding.Location{e.To.Locate("environment").As(role)}
+}
+
+// portsOf writes the ports of a listener: "236", "443 or 2015", "65435 to 65535".
+func portsOf(l *kopano.Listening) string {
+	var out []string
+	for _, a := range l.Addrs {
+		text := itoa(a.Port)
+		if a.PortTo > 0 {
+			text += " to " + itoa(a.PortTo)
+		}
+		if a.Port != 0 && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return strings.Join(out, " or ")
+}
+
+// otherListener names what the port is for when the service listens on it for
+// something else: "https", "IMAP with TLS".
+func otherListener(in *Input, e *kopano.Edge) string {
+	system := kopano.SystemOf(in.Topology.Role(e.To))
+	if system == nil {
+		return ""
+	}
+	for _, l := range system.Listens {
+		if l.Name == e.Listen.Listener.Name || l.Protocol == kopano.ProtoSocket {
+			continue
+		}
+		if other := in.Topology.ListenerOf(e.To, l.Name); other != nil {
+			if any, _ := listensOn(other, e.Addr.Port); any {
+				return listenerTitle(l)
+			}
+		}
+	}
+	return ""
+}
+
+func listenerTitle(l kopano.Listener) string {
+	switch l.Name {
+	case "soap":
+		return "connections without TLS (http)"
+	case "soap-tls":
+		return "connections with TLS (https)"
+	}
+	return l.Name
+}
+
+func onLoopback(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if !comparablePorts(in, e) || e.Route == kopano.RouteNamespace || e.Route == kopano.RouteContainer {
+			return nil
+		}
+		if any, open := listensOn(e.Listen, e.Addr.Port); !any || open {
+			return nil
+		}
+		l := e.Listen.Listener
+		f := &fault{
+			subject: e.To.Name, key: l.Setting,
+			message: e.To.Name + " listens on port " + itoa(e.Addr.Port) + " inside its own container only, because " + l.Setting + " is not set.",
+			remedy:  "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Addr.Port) + " on " + e.To.Name + ".",
+			places:  append(listenPlaces(e, finding.Fix), related(portPlaces(e)...)...),
+		}
+		if v := e.Listen.Value; v != nil {
+			x := sighting{e.To, *v}
+			f.message = x.name() + " is " + x.shown() + ": " + e.To.Name + " listens inside its own container only."
+			f.remedy = "Write " + x.name() + "=0.0.0.0:" + itoa(e.Addr.Port)
+		}
+		return f
+	})
+}
+
+func publishedDead(in *Input) []finding.Finding {
+	return judgeLinks(in, func(e *kopano.Edge) *fault {
+		if e.From != nil || e.Listen == nil || e.Listen.Problem != "" || e.Target == 0 || e.To.NetworkMode != "" {
+			return nil
+		}
+		l := e.Listen.Listener
+		if l.Name == "pop3" && e.Listen.Value == nil {
+			return nil // kopano-docker publishes it as it is: pop3-published-dead
+		}
+		any, open := listensOn(e.Listen, e.Target)
+		if open {
+			return nil
+		}
+		f := &fault{key: itoa(e.Target), places: publishedPlaces(e)}
+		where := "listens on port " + portsOf(e.Listen) + " instead"
+		if any {
+			where = "listens there inside its own container only"
+		} else if len(e.Listen.Addrs) == 0 {
+			where = "does not listen there"
+		}
+		if e.Listen.Value == nil && l.Setting != "" {
+			where += ", because " + l.Setting + " is not set"
+		}
+		f.message = "Port " + itoa(e.Target) + " of " + e.To.Name + " is published, but " + e.To.Name + " " + where + "."
+		f.remedy = "Delete the port."
+		if l.Setting != "" {
+			f.remedy = "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Target) + " on " + e.To.Name + ", or delete the port."
+			f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
+		}
+		return f
+	})
+}
+
+// publishedPlaces gives the places of the port mappings of an edge's port.
+func publishedPlaces(e *kopano.Edge) []finding.Location {
+	var out []finding.Location
+	for i, p := range e.To.Ports {
+		if int(p.Target) == e.Target {
+			out = append(out, e.To.Locate("ports", strconv.Itoa(i)).As(finding.Fix))
+		}
+	}
+	return out
+}
