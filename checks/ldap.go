@@ -137,6 +137,7 @@ type ldapClimb struct {
 	peer     *peer
 	wire     *ldapWire
 	conn     *ldap.Conn
+	asked    bool // the server asked for a client certificate
 }
 
 func (c *ldapClimb) run(ctx context.Context) Result {
@@ -183,7 +184,7 @@ func (c *ldapClimb) connect(ctx context.Context) *failure {
 		conn, f := handshake(ctx, c.target, p, c.tlsConfig())
 		if f != nil {
 			p.Close()
-			return f
+			return c.handshakeFailed(ctx, f)
 		}
 		stream = conn
 	}
@@ -243,10 +244,57 @@ func (c *ldapClimb) noAnswer(ctx context.Context, wire *ldapWire, err error, at 
 		return &failure{TLS, reason, c.peer.address + " " + text, err}
 	}
 	f := readFailure(ctx, err, at, c.peer, c.target.timeout())
-	if f.Reason == ReasonClosed && c.server.Scheme != "ldaps" && c.speaksTLS(ctx) {
+	switch {
+	case f.Reason == ReasonClosed && c.asked:
+		return c.wantsCertificate(f)
+	case f.Reason == ReasonClosed && at == Greet && c.server.Scheme != "ldaps" && !c.settings.startTLS && c.speaksTLS(ctx):
 		return c.tlsOnPlain(err)
 	}
 	return f
+}
+
+// handshakeFailed looks twice at a server that only hangs up: OpenLDAP does so
+// when it wants a client certificate, and when the port is the one without TLS.
+func (c *ldapClimb) handshakeFailed(ctx context.Context, f *failure) *failure {
+	switch {
+	case f.Reason != ReasonClosed && f.Reason != ReasonTLSRefused:
+		return f
+	case c.asked:
+		return c.wantsCertificate(f)
+	case c.server.Scheme == "ldaps" && c.speaksPlain(ctx):
+		return &failure{TLS, ReasonPlainOnTLS, c.peer.address + " speaks LDAP without TLS, and is called with TLS", f.Err}
+	}
+	return f
+}
+
+// wantsCertificate: osixia/openldap demands client certificates unless told
+// otherwise (LDAP_TLS_VERIFY_CLIENT, demand by default).
+func (c *ldapClimb) wantsCertificate(f *failure) *failure {
+	f = &failure{TLS, ReasonTLSClient, c.peer.address + " asks for a client certificate, and hangs up without one", f.Err}
+	remedy := "Let the server take clients without a certificate (OpenLDAP: olcTLSVerifyClient: try), or call it without TLS where the way there is safe."
+	places := c.target.Edge.Locations()
+	if to := c.target.Edge.To; to != nil {
+		remedy = fmt.Sprintf("Set LDAP_TLS_VERIFY_CLIENT=try on %s and start it anew, or call it without TLS (ldap://) inside the deployment.", to.Name)
+		places = append(places, related(valuesLocations(to, "LDAP_TLS_VERIFY_CLIENT"))...)
+	}
+	return c.broke(f, places, c.to(c.server.Host)+" asks for a client certificate", remedy)
+}
+
+// speaksPlain tries whether the port speaks LDAP without TLS.
+func (c *ldapClimb) speaksPlain(ctx context.Context) bool {
+	p, f := dial(ctx, c.target, c.server.Host, c.server.Port)
+	if f != nil {
+		return false
+	}
+	defer p.Close()
+	p.rung(ctx, c.target)
+	conn := ldap.NewConn(&ldapWire{Conn: p}, false)
+	conn.SetTimeout(c.target.timeout())
+	conn.Start()
+	defer conn.Close()
+	_, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 1, false, "(objectClass=*)", []string{"1.1"}, nil))
+	_, answered := resultCode(err)
+	return err == nil || answered
 }
 
 // tlsOnPlain is ldap:// to a port that speaks TLS.

@@ -146,6 +146,10 @@ const (
 // that the machine trusts or that the container is given.
 func (c *ldapClimb) tlsConfig() *tls.Config {
 	config := &tls.Config{ServerName: c.server.Host, MinVersion: tls.VersionTLS12}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		c.asked = true
+		return &tls.Certificate{}, nil
+	}
 	if c.settings.keys.postfix {
 		config.InsecureSkipVerify = true // #nosec G402 -- as Postfix does; the connection is judged as the client would
 		return config

@@ -26,7 +26,9 @@ func valueWritten(s *deployment.Service, v deployment.Value) string {
 		name, at, variables = variables[0].Name, variables[0].At, variables[0].Variables
 	}
 	switch {
-	case name == "" || name == v.Key && v.Source == deployment.FromEnvironment:
+	case name == "" && v.Source == deployment.FromEnvFile:
+		return fmt.Sprintf("%s in %s", v.Key, at.File)
+	case name == "":
 		return fmt.Sprintf("%s of %s", v.Key, s.Name)
 	case at.File == "(environment)":
 		return fmt.Sprintf("the shell variable %s", name)

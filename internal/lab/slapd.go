@@ -30,7 +30,7 @@ type SlapdOptions struct {
 	Empty      bool     // no entry at all; only cn=admin can log in
 	HideTree   bool     // the access rules hide everything from cn=readonly
 	Referral   string   // URI to which searches outside the base are sent
-	Busy       bool     // whoever logs in as cn=busy,ou=codes,BASE is told that the server is busy
+	Codes      bool     // whoever logs in as cn=busy, cn=locked or cn=nobody below ou=codes,BASE gets that answer, the last two in Active Directory's words
 	Extra      []string // further global lines of slapd.conf
 	UserCount  int      // that many more users, named extra1 …
 }
