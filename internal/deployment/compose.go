@@ -17,16 +17,13 @@ func loadProject(ctx context.Context, s *selection, files []*source, tree *node)
 	if w.problems.refused() || w.unsafe || w.envFiles.refused {
 		return repair(ctx, s, tree), false
 	}
-	if w.fromWorkingFolder && !inFolder(s.workDir) {
-		if p, err := loadTree(ctx, s, tree, true); err == nil {
-			return p, true
-		}
-		return repair(ctx, s, tree), false
+	if w.remote || w.fromWorkingFolder && !inFolder(s.workDir) {
+		return loadMerged(ctx, s, tree)
 	}
 	p, err := composeLoad(ctx, s, configFiles(files), nil)
 	if err == nil {
 		if err = p.CheckContainerNameUnicity(); err == nil {
-			return p, !w.remote || w.problems.has(Refused)
+			return p, true
 		}
 	}
 	repaired := repair(ctx, s, tree)
@@ -34,6 +31,19 @@ func loadProject(ctx context.Context, s *selection, files []*source, tree *node)
 		w.explain(s, tree, err)
 	}
 	return repaired, false
+}
+
+// loadMerged loads the walker's own merge where compose-go cannot be given the
+// files: a part would have to be fetched, or it would look for paths in the
+// wrong folder. What could not be fetched is not held against the deployment.
+func loadMerged(ctx context.Context, s *selection, tree *node) (*types.Project, bool) {
+	if dict, ok := tidy(tree).plain(s.workDir).(map[string]any); ok {
+		if p, err := loadTree(ctx, s, dict, true); err == nil {
+			return p, true
+		}
+	}
+	p := repair(ctx, s, tree)
+	return p, s.w.remote && !s.w.problems.refused()
 }
 
 func inFolder(dir string) bool {

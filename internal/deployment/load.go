@@ -70,13 +70,19 @@ func (d *Deployment) fill(s *selection) {
 	if d.Accepted {
 		w.problems.keepAccepted()
 	}
-	d.Problems = w.problems.sorted()
 	d.sources.learn(d)
+	d.Problems = w.problems.sorted()
+	for i := range d.Problems {
+		// compose-go's own words may quote a value.
+		p := &d.Problems[i]
+		p.Message, p.Remedy = d.sources.hide.redactor.Redact(p.Message), d.sources.hide.redactor.Redact(p.Remedy)
+	}
 }
 
 // keepAccepted drops what Compose turned out to accept: a part that is not
 // active, such as a service of a profile that is off.
 func (ps *problems) keepAccepted() {
+	ps.groups = nil // their indexes are not kept
 	kept := ps.list[:0]
 	for _, p := range ps.list {
 		if p.Severity != finding.Error {

@@ -19,10 +19,15 @@ func (n *node) plainAt(path []string, workDir string) any {
 	case kindMap:
 		out := map[string]any{}
 		for _, k := range n.keys {
-			if len(path) == 3 && ruleOf(path) == mergeKeyValue && n.fields[k].item {
+			v := n.fields[k]
+			switch {
+			case !v.item:
+				out[k] = v.plainAt(next(k), workDir)
+			case len(path) == 3 && ruleOf(path) == mergeKeyValue:
 				return n.plainEntries()
+			default: // a name that a list gave to a mapping
+				out[k] = plainName(path)
 			}
-			out[k] = n.fields[k].plainAt(next(k), workDir)
 		}
 		return out
 	case kindList:
@@ -42,6 +47,14 @@ func (n *node) plainAt(path []string, workDir string) any {
 		text = absolutePath(path, text, n.dir)
 	}
 	return strings.ReplaceAll(text, "$", "$$")
+}
+
+// plainName is what the item of a list of names means in a mapping.
+func plainName(path []string) any {
+	if len(path) == 3 && path[2] == "depends_on" {
+		return map[string]any{"condition": "service_started", "required": true}
+	}
+	return nil
 }
 
 // plainEntries writes a merged environment as a list.

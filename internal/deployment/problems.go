@@ -17,7 +17,58 @@ import (
 
 // problems is what Compose refuses or warns about; nothing is kept twice.
 type problems struct {
-	list []Problem
+	list   []Problem
+	groups map[string]*group
+}
+
+// group is one mistake that is found in several places, such as a variable
+// without value: one problem with all the places.
+type group struct {
+	index    int
+	services []string
+	many     func(services []string) string // the message for more than one service
+	subject  string                         // the subject for more than one service
+}
+
+// addTo adds a problem to its group.
+func (ps *problems) addTo(name, service string, g group, p Problem) {
+	if ps.groups == nil {
+		ps.groups = map[string]*group{}
+	}
+	known, ok := ps.groups[name]
+	if !ok {
+		before := len(ps.list)
+		ps.add(p)
+		if len(ps.list) > before {
+			g.index, g.services = before, []string{service}
+			ps.groups[name] = &g
+		}
+		return
+	}
+	first := &ps.list[known.index]
+	for _, l := range p.Locations {
+		if l = l.As(finding.Fix); !l.IsZero() && !slices.Contains(first.Locations, l) {
+			first.Locations = append(first.Locations, l)
+		}
+	}
+	if !slices.Contains(known.services, service) {
+		known.services = append(known.services, service)
+	}
+	first.Subject = known.subject
+	first.Message = known.many(known.services)
+}
+
+// enumerate writes a list of names as a person would, cut when it is long.
+func enumerate(names []string) string {
+	const most = 4
+	switch n := len(names); {
+	case n == 1:
+		return names[0]
+	case n > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), n-most+1)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
 }
 
 func (ps *problems) add(p Problem) {
@@ -56,12 +107,19 @@ func (ps *problems) refused() bool {
 // sorted orders the problems by severity and place.
 func (ps *problems) sorted() []Problem {
 	out := slices.Clone(ps.list)
+	for _, g := range ps.groups {
+		if g.index < len(out) {
+			out[g.index].Locations = slices.SortedStableFunc(slices.Values(out[g.index].Locations), comparePlaces)
+		}
+	}
 	slices.SortStableFunc(out, func(a, b Problem) int {
-		la, lb := first(a.Locations), first(b.Locations)
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(la.File, lb.File),
-			cmp.Compare(la.Line, lb.Line), cmp.Compare(la.Column, lb.Column), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), comparePlaces(first(a.Locations), first(b.Locations)), cmp.Compare(a.Message, b.Message))
 	})
 	return out
+}
+
+func comparePlaces(a, b finding.Location) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
 func (w *walker) refuse(kind ProblemKind, subject, message, remedy, key string, at ...finding.Location) {
@@ -130,11 +188,17 @@ func (w *walker) badExpansion(n *node, e expansion, service, key string) {
 			"Write the value in a simpler way.", key, n.location())
 	case errors.As(e.err, &missing):
 		why := ""
-		if missing.Reason != "" && !secret.IsName(missing.Variable) {
+		if strings.Contains(missing.Reason, " ") && !secret.IsName(missing.Variable) {
 			why = fmt.Sprintf(" The file says: %q.", shorten(missing.Reason))
 		}
-		w.refuse(BadInterpolation, subject, fmt.Sprintf("%s needs the variable %s, which has no value.%s", key, missing.Variable, why),
-			fmt.Sprintf("Set %s in .env.", missing.Variable), key+"\x00"+missing.Variable, at)
+		variable := missing.Variable
+		w.problems.addTo("variable\x00"+variable, subject, group{subject: variable, many: func(services []string) string {
+			return fmt.Sprintf("%s cannot be read without the variable %s, which has no value.%s", enumerate(services), variable, why)
+		}}, Problem{
+			Kind: BadInterpolation, Severity: finding.Error, Subject: subject, Key: variable,
+			Message: fmt.Sprintf("%s of %s needs the variable %s, which has no value.%s", key, subject, variable, why),
+			Remedy:  fmt.Sprintf("Set %s in .env.", variable), Locations: []finding.Location{at},
+		})
 	default:
 		w.refuse(BadInterpolation, subject, fmt.Sprintf("The value of %s has a \"${\" that Compose cannot read: %s.", key, whyBad(n.text, e.errAt)),
 			"Write ${NAME} or ${NAME:-default}, with the closing brace; write $$ for a dollar that is meant as such.", key, at)
@@ -185,10 +249,10 @@ func (w *walker) missingRemedy(path, by string) string {
 	return fmt.Sprintf("Put the file there, or take %s out of %s.", filepath.Base(path), by)
 }
 
-func (w *walker) notFetched(at *node, ref string) {
+func (w *walker) notFetched(at finding.Location, ref string) {
 	w.remote = true
-	w.warn(Refused, at.file.name, fmt.Sprintf("%s would be fetched from another machine. The doctor does not do that, so what it defines is not checked.", redactURL(ref)),
-		"Fetch it yourself and name the local copy, if it is to be checked too.", "remote", at.location())
+	w.warn(Refused, at.File, fmt.Sprintf("%s would be fetched from another machine. The doctor does not do that, so what it defines is not checked.", redactURL(ref)),
+		"Fetch it yourself and name the local copy, if it is to be checked too.", "remote", at)
 }
 
 func (w *walker) extendsCycle(s *node, name string, e *node) {
@@ -219,23 +283,22 @@ func (w *walker) includeCycle(p *node, included []string) {
 
 func (w *walker) envUnreadable(ref envFileRef, u *unreadable, service string) {
 	name := w.name(ref.path)
+	state, remedy, kind := "does not exist", fmt.Sprintf("Create it; an empty file will do: touch %s", name), EnvFileMissing
+	switch {
+	case u.missing:
+	case u.refused:
+		state, remedy = "cannot be read: "+u.reason, "Make it a readable file."
+	default:
+		state, remedy, kind = "is not read here: "+u.reason, "Put an ordinary text file there.", EnvFileSyntax
+	}
+	message := fmt.Sprintf("Service %s wants the env file %s, which %s.", service, name, state)
 	subject := service
-	whose := "Service " + service + " reads"
 	if service == "" {
-		subject, whose = name, "The variables come from"
+		message, subject = fmt.Sprintf("The env file %s, which defines the variables, %s.", name, state), name
 	}
-	if u.missing {
-		w.refuse(EnvFileMissing, subject, fmt.Sprintf("%s the env file %s, which does not exist.", whose, name),
-			fmt.Sprintf("Create it (an empty file will do): touch %s", name), name, ref.location())
-		return
-	}
-	if u.refused {
-		w.refuse(EnvFileMissing, subject, fmt.Sprintf("%s the env file %s, which cannot be read: %s.", whose, name, u.reason),
-			"Make it a readable file.", name, ref.location())
-		return
-	}
-	w.refuse(EnvFileSyntax, subject, fmt.Sprintf("%s the env file %s, which is not read here: %s.", whose, name, u.reason),
-		"Put an ordinary text file there.", name, ref.location())
+	w.problems.addTo("env\x00"+name, subject, group{subject: name, many: func(services []string) string {
+		return fmt.Sprintf("The services %s want the env file %s, which %s.", enumerate(services), name, state)
+	}}, Problem{Kind: kind, Severity: finding.Error, Subject: subject, Message: message, Remedy: remedy, Key: name, Locations: []finding.Location{ref.location()}})
 }
 
 // envLines reports the lines of an env file that Compose refuses.

@@ -40,7 +40,7 @@ func choose(w *walker, o Options, dir string) *selection {
 	}
 	s.process("PWD", dir) // as the shell sets it in that folder
 	for _, f := range o.Files {
-		s.files = append(s.files, resolve(dir, f))
+		s.files = append(s.files, s.composePath(f))
 	}
 	s.origin = "-f"
 	s.workDir = s.folder()
@@ -60,10 +60,19 @@ func (s *selection) process(key, value string) {
 	s.scope.defs[key] = &definition{name: key, value: value, source: FromProcess, at: finding.Location{File: processEnvironment}}
 }
 
+func (s *selection) composePath(file string) string {
+	if isRemote(file) {
+		return file
+	}
+	return resolve(s.dir, file)
+}
+
 // folder is the project's folder: that of the first compose file.
 func (s *selection) folder() string {
-	if len(s.files) > 0 {
-		return filepath.Dir(s.files[0])
+	for _, f := range s.files {
+		if !isRemote(f) {
+			return filepath.Dir(f)
+		}
 	}
 	return s.dir
 }
@@ -124,7 +133,7 @@ func (s *selection) chooseFiles() {
 			separator = string(os.PathListSeparator)
 		}
 		for _, f := range strings.Split(list.value, separator) {
-			s.files = append(s.files, resolve(s.dir, f))
+			s.files = append(s.files, s.composePath(f))
 		}
 		return
 	}
@@ -163,6 +172,7 @@ func (s *selection) read() ([]*source, error) {
 	found := false
 	for _, f := range s.files {
 		if isRemote(f) {
+			s.w.notFetched(s.originAt(f), f)
 			continue
 		}
 		src, u := s.w.composeFile(f)

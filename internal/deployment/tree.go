@@ -7,10 +7,10 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 )
 
-type kind uint8
+type nodeKind uint8
 
 const (
-	kindNull kind = iota
+	kindNull nodeKind = iota
 	kindScalar
 	kindList
 	kindMap
@@ -20,7 +20,7 @@ const (
 // Nodes are not changed once made: merging makes new ones, since anchors and
 // extends let one node stand in several places.
 type node struct {
-	kind   kind
+	kind   nodeKind
 	at     pos  // of the value: a scalar's text, the first key of a mapping, the first item of a list
 	key    pos  // of the key or the list item that holds it
 	item   bool // it stands in a list

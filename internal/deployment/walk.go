@@ -219,7 +219,7 @@ func (n *node) with(key string, v *node) *node {
 // baseOf reads the file of an extends; nil when there is none to read.
 func (w *walker) baseOf(c *fileContext, file *node) *fileContext {
 	if isRemote(file.text) {
-		w.notFetched(file, file.text)
+		w.notFetched(file.location(), file.text)
 		return nil
 	}
 	path := resolve(c.dir, file.text)
@@ -315,7 +315,7 @@ func (w *walker) includedFile(c *fileContext, p *node, included []string) *sourc
 		return nil
 	}
 	if isRemote(p.text) {
-		w.notFetched(p, p.text)
+		w.notFetched(p.location(), p.text)
 		return nil
 	}
 	path := resolve(c.dir, p.text)
