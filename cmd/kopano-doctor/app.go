@@ -27,7 +27,7 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	p := &program{
 		stdin: stdin, stdout: stdout, stderr: stderr, env: env,
-		rules: rules.All(), checks: liveChecks(), vantage: doctor.FromHost, now: time.Now,
+		rules: rules.All(), checks: checks.All(), vantage: doctor.FromHost, now: time.Now,
 	}
 	return p.run(args)
 }

@@ -41,7 +41,7 @@ func (g *graph) walk(i int, states []state) {
 			continue
 		}
 		if first < 0 {
-			first = d
+			first = g.broken(d)
 		}
 		for _, fp := range causes {
 			if !slices.Contains(g.roots[i], fp) {
@@ -51,8 +51,18 @@ func (g *graph) walk(i int, states []state) {
 	}
 	states[i] = done
 	if first >= 0 {
+		g.origin[i] = first
 		g.suffer(i, first)
 	}
+}
+
+// broken gives the link at the far end: the one that link d itself waits for,
+// or d when the fault is its own.
+func (g *graph) broken(d int) int {
+	if o, ok := g.origin[d]; ok && len(g.ownErrors(d)) == 0 {
+		return o
+	}
+	return d
 }
 
 // causesOf gives the findings that keep link d from working: its own errors,
@@ -62,6 +72,14 @@ func (g *graph) causesOf(d int) []string {
 	if g.links[d].Result.Status == checks.OK {
 		return nil
 	}
+	if out := g.ownErrors(d); len(out) > 0 {
+		return out
+	}
+	return g.roots[d]
+}
+
+// ownErrors gives the errors found about link d, each traced back to its cause.
+func (g *graph) ownErrors(d int) []string {
 	var out []string
 	for _, i := range g.byEdge[g.links[d].Edge.ID] {
 		f := &g.findings[i]
@@ -71,9 +89,6 @@ func (g *graph) causesOf(d int) []string {
 		if root := g.root(f); !slices.Contains(out, root) {
 			out = append(out, root)
 		}
-	}
-	if len(out) == 0 {
-		out = g.roots[d]
 	}
 	return out
 }
@@ -91,7 +106,7 @@ func (g *graph) root(f *finding.Finding) string {
 	return f.Fingerprint
 }
 
-// suffer marks link i as a victim of the broken link d.
+// suffer marks link i as a victim of link d.
 func (g *graph) suffer(i, d int) {
 	l := &g.links[i]
 	switch l.Result.Status {
@@ -150,46 +165,4 @@ func (g *graph) attach() {
 			}
 		}
 	}
-}
-
-// causesFirst puts every finding behind the one that causes it, and keeps the
-// sealed order otherwise.
-func causesFirst(in []finding.Finding) []finding.Finding {
-	present := map[string]bool{}
-	for i := range in {
-		present[in[i].Fingerprint] = true
-	}
-	children := map[string][]int{}
-	for i := range in {
-		if c := in[i].Cause; c != "" && c != in[i].Fingerprint && present[c] {
-			children[c] = append(children[c], i)
-		} else {
-			in[i].Cause = "" // a cause that is not there, or the finding itself, explains nothing
-		}
-	}
-	out := make([]finding.Finding, 0, len(in))
-	taken := make([]bool, len(in))
-	var take func(i int)
-	take = func(i int) {
-		if taken[i] {
-			return
-		}
-		taken[i] = true
-		out = append(out, in[i])
-		for _, c := range children[in[i].Fingerprint] {
-			take(c)
-		}
-	}
-	for i := range in {
-		if in[i].Cause == "" {
-			take(i)
-		}
-	}
-	for i := range in {
-		if !taken[i] { // two findings that name each other: neither is the consequence
-			in[i].Cause = ""
-			take(i)
-		}
-	}
-	return out
 }

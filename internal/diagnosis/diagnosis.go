@@ -32,7 +32,7 @@ func Diagnose(c Case) Case {
 	g.joinStatic()
 	g.joinDependencies()
 	g.attach()
-	c.Findings = causesFirst(c.Findings)
+	c.Findings = causesFirst(c.Findings, c.Links)
 	return c
 }
 
@@ -43,11 +43,12 @@ type graph struct {
 	byEdge   map[string][]int // edge ID → findings that name it, in sealed order
 	byPrint  map[string]int   // fingerprint → finding
 	deps     [][]int          // link → the links that it depends on
+	origin   map[int]int      // link → the broken link at the far end of its dependencies
 	roots    map[int][]string // link → fingerprints of what keeps it from working, through its dependencies
 }
 
 func newGraph(c Case) *graph {
-	g := &graph{findings: c.Findings, links: c.Links, byEdge: map[string][]int{}, byPrint: map[string]int{}, roots: map[int][]string{}}
+	g := &graph{findings: c.Findings, links: c.Links, byEdge: map[string][]int{}, byPrint: map[string]int{}, origin: map[int]int{}, roots: map[int][]string{}}
 	for i := range c.Findings {
 		g.byPrint[c.Findings[i].Fingerprint] = i
 		for _, id := range c.Findings[i].Links {

@@ -192,9 +192,9 @@ func TestFailureBehindABrokenLinkIsItsConsequence(t *testing.T) {
 	for _, f := range r.Findings {
 		order = append(order, f.ID)
 	}
-	want := []string{"live-own", "password-differs", "live-denied", "live-lmtp-421"}
+	want := []string{"password-differs", "live-denied", "live-lmtp-421", "live-own"}
 	if !slices.Equal(order, want) {
-		t.Errorf("order %v, want %v: each cause before its consequences", order, want)
+		t.Errorf("order %v, want %v: the cause that stops most links first, each before its consequences", order, want)
 	}
 }
 
@@ -238,5 +238,19 @@ func TestForeignCauseIsDropped(t *testing.T) {
 	fs = finding.Seal([]finding.Finding{{ID: "a", Cause: "nobody"}})
 	if got := diagnosis.Diagnose(diagnosis.Case{Findings: fs}).Findings; got[0].Cause != "" {
 		t.Errorf("a cause that does not exist stays: %q", got[0].Cause)
+	}
+}
+
+func TestBlockedLinksNameTheBrokenLinkAtTheFarEnd(t *testing.T) {
+	r := newWorld().
+		link("client-gateway", "", "gateway", checks.Unchecked, checks.ReasonNoRoute, "gateway-server").
+		link("gateway-server", "gateway", "server", checks.Unchecked, checks.ReasonNoCheck, "server-database").
+		link("server-database", "server", "db", checks.Broken, checks.ReasonRefused).
+		found("live-refused", finding.Live, finding.Error, "", 0, "server-database@server").
+		diagnose()
+	for _, id := range []string{"client-gateway@", "gateway-server@gateway"} {
+		if got := r.link(t, id).Result.Message; got != "cannot work before server → db does" {
+			t.Errorf("%s: %q", id, got)
+		}
 	}
 }

@@ -132,9 +132,12 @@ func afterDone(ctx context.Context, d time.Duration) <-chan struct{} {
 	return late
 }
 
-// liveFindings collects what the checks found, completed by what only the run knows.
+// liveFindings collects what the checks found, completed by what only the run
+// knows. What several checks say word for word is one finding about all their
+// links: the key set of one issuer is asked for by four services.
 func liveFindings(links []diagnosis.Link) []finding.Finding {
 	var out []finding.Finding
+	seen := map[string]int{}
 	for _, l := range links {
 		name := diagnosis.Name(l.Edge)
 		for _, f := range l.Result.Findings {
@@ -142,6 +145,12 @@ func liveFindings(links []diagnosis.Link) []finding.Finding {
 			if f.Title == "" {
 				f.Title = l.Result.Message
 			}
+			words := fmt.Sprint(f.ID, f.Severity, f.Title, f.Message, f.Locations, f.Consequence, f.Remedy, f.Key)
+			if i, ok := seen[words]; ok {
+				out[i].Links = append(out[i].Links, l.Edge.ID)
+				continue
+			}
+			seen[words] = len(out)
 			out = append(out, f)
 		}
 	}

@@ -294,6 +294,16 @@ func TestLiveFindingsAreCompleted(t *testing.T) {
 	}
 }
 
+func TestTheSameWordsAreOneFinding(t *testing.T) {
+	says := func(from, message string) diagnosis.Link {
+		return diagnosis.Link{Edge: edge("issuer", from, "web"), Result: checks.Result{Findings: []finding.Finding{{ID: "live-oidc", Message: message}}}}
+	}
+	got := liveFindings([]diagnosis.Link{says("a", "old key"), says("b", "old key"), says("c", "no key")})
+	if len(got) != 2 || !slices.Equal(got[0].Links, []string{"issuer@a", "issuer@b"}) || got[0].Subject != "a → web" || !slices.Equal(got[1].Links, []string{"issuer@c"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestFilesAreReadFromThisHost(t *testing.T) {
 	w := watch(plainVantage{}, nil)
 	if _, err := w.ReadFile(nil, "/x", 1); !errors.Is(err, vantage.ErrNoRoute) || w.name() != "" {

@@ -97,10 +97,15 @@ func (p *printer) line(format string, args ...any) {
 }
 
 // paragraph writes text between a left margin and the width of the report.
-// The label stands in the margin of the first line and is painted.
+// The label stands before the first line and is painted.
 func (p *printer) paragraph(margin, label string, paint *color.Color, text string) {
+	p.hanging(margin, margin, label, paint, text)
+}
+
+// hanging writes a paragraph whose further lines have a margin of their own.
+func (p *printer) hanging(margin, rest, label string, paint *color.Color, text string) {
 	first := margin + label
-	for i, l := range wrap(p.text(text), first, margin, textWidth) {
+	for i, l := range wrap(p.text(text), first, rest, textWidth) {
 		if i == 0 && label != "" {
 			l = margin + paint.Sprint(label) + strings.TrimPrefix(l, first)
 		}

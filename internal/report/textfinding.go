@@ -19,6 +19,8 @@ func (p *printer) finding(f *Finding) {
 	p.title(f)
 	if len(f.Locations) > 0 {
 		p.fixPlace(f.Locations[0])
+	} else if f.Subject != "" {
+		p.paragraph(margin, "", nil, f.Subject)
 	}
 	if f.Message != "" && f.Message != f.Title {
 		p.paragraph(margin, "", nil, f.Message)
@@ -124,7 +126,7 @@ func (p *printer) consequences(f *Finding) {
 			continue
 		}
 		text := c.Title
-		if c.Message != "" && c.Message != c.Title {
+		if c.Kind == "static" && c.Message != "" && c.Message != c.Title { // what was seen stands at its link
 			text += ": " + c.Message
 		}
 		p.paragraph(margin, "Seen: ", p.style.bold, fmt.Sprintf("%s [%s]", text, c.ID))

@@ -38,7 +38,7 @@ func (p *printer) link(l *Link) {
 	case "broken":
 		symbol, paint = p.style.brokenSymbol, p.style.red
 	}
-	p.paragraph(margin, symbol+" ", paint, ends(l)+": "+strings.Join(particulars(l), ", "))
+	p.hanging(margin, margin+"    ", symbol+" ", paint, ends(l)+": "+strings.Join(particulars(l), ", "))
 	if why := p.why(l); why != "" {
 		p.paragraph(margin+"    ", "", nil, why)
 	}
@@ -120,7 +120,7 @@ func (p *printer) uncheckedGroup(ls []*Link) {
 		if n := p.hopeless(ls); n > 0 {
 			text += fmt.Sprintf("; %d of them cannot work as written, see above", n)
 		}
-		p.paragraph(margin, p.style.uncheckedSymbol+" ", p.style.faint, text)
+		p.hanging(margin, margin+"    ", p.style.uncheckedSymbol+" ", p.style.faint, text)
 		return
 	}
 	if len(ls) <= few {
@@ -133,7 +133,7 @@ func (p *printer) uncheckedGroup(ls []*Link) {
 	for _, l := range ls {
 		names = append(names, p.linkName(l))
 	}
-	p.paragraph(margin, p.style.uncheckedSymbol+" ", p.style.faint, fmt.Sprintf("%d links not checked: %s", len(ls), ls[0].Message))
+	p.hanging(margin, margin+"    ", p.style.uncheckedSymbol+" ", p.style.faint, fmt.Sprintf("%d links not checked: %s", len(ls), ls[0].Message))
 	p.paragraph(margin+"    ", "", nil, strings.Join(names, ", "))
 }
 
