@@ -1,0 +1,75 @@
+package rules
+
+import (
+	"slices"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+)
+
+// composeRules are the problems that the loader finds: what Compose itself
+// refuses. The kind of a problem is the ID of its rule.
+func composeRules() []Rule {
+	const (
+		refuses = "Compose loads all files or none: while this stands, no service can be started, stopped or changed."
+		spec    = " (Compose specification, as read by compose-go)"
+	)
+	problem := func(kind deployment.ProblemKind, title, why string) Rule {
+		return Rule{ID: string(kind), Subject: "compose", Severity: finding.Error, Title: title, Why: why, Check: problems(kind)}
+	}
+	return []Rule{
+		problem(deployment.ComposeFileMissing, "A compose file that is to be loaded does not exist",
+			refuses+" COMPOSE_FILE in .env names the files of kopano-docker since it was split up; after an update or a move one of them is easily missing."),
+		problem(deployment.EnvFileMissing, "An env file that a service needs does not exist",
+			refuses+" The *.env files of kopano-docker are not part of its repository; setup.sh creates them empty, and a new service brings a new one."),
+		problem(deployment.YAMLSyntax, "A file is not valid YAML",
+			refuses+" Mostly a tab used for indentation, a wrong indentation or a quote that is not closed."),
+		problem(deployment.DuplicateKey, "A key is written twice in one mapping",
+			"Compose 1 silently took the last one; Compose 2 refuses the file. "+refuses),
+		problem(deployment.UnknownField, "A field is unknown to Compose",
+			refuses+" Mostly a misspelt name or a wrong indentation that moves a key one level up or down"+spec+"."),
+		problem(deployment.WrongType, "A field has a value of the wrong type",
+			refuses+" A list where a mapping is wanted, or the reverse"+spec+"."),
+		problem(deployment.UndefinedVolume, "A service mounts a volume that no file declares",
+			"Compose 1 accepted a volume name that ends in a slash (kopanossl/:/kopano/ssl); Compose 2 takes the slash as part of the name and does not find it. "+refuses),
+		problem(deployment.UndefinedNetwork, "A service uses a network that no file declares",
+			refuses+" In kopano-docker ldap-net is declared by docker-compose.ldap.yml only."),
+		problem(deployment.UndefinedService, "A service refers to a service that does not exist",
+			refuses+" depends_on, extends and links must name services that are loaded."),
+		problem(deployment.UndefinedResource, "A service uses a secret or config that no file declares", refuses),
+		problem(deployment.NoImage, "A service has neither an image nor a build",
+			refuses+" Mostly an override that extends a service whose own file is not loaded: docker-compose.ldap.yml extends mail, which docker-compose.mail.yml defines."),
+		problem(deployment.DependencyCycle, "Services depend on each other in a circle",
+			refuses+" In kopano-docker kopano_server depends on kopano_konnect, so kopano_konnect must not depend on kopano_server."),
+		problem(deployment.BadInterpolation, "A ${VARIABLE} cannot be expanded",
+			refuses+" A brace that is not closed, a form that does not exist, or ${NAME:?message} without a value."),
+		problem(deployment.EnvFileSyntax, "A line of an env file cannot be read", refuses),
+		problem(deployment.InvalidValue, "A value has a form that Compose does not accept",
+			refuses+" A port that is no number, a duration without a unit, a mount without a target."),
+		problem(deployment.Refused, "Compose refuses the deployment", refuses),
+	}
+}
+
+// problems reports the loader's problems of one kind.
+func problems(kind deployment.ProblemKind) Check {
+	return func(in *Input) []finding.Finding {
+		var out []finding.Finding
+		for _, p := range in.Deployment.Problems {
+			if p.Kind != kind {
+				continue
+			}
+			f := finding.Finding{
+				Severity: p.Severity, Subject: p.Subject, Message: p.Message, Remedy: p.Remedy,
+				Locations: slices.Clone(p.Locations), Key: p.Key,
+			}
+			if f.Remedy == "" {
+				f.Remedy = "Correct the place that Compose names; docker compose config --quiet is silent once all is well."
+			}
+			if p.Severity == finding.Error {
+				f.Consequence = "Compose does not load this deployment; nothing of it can be started or changed."
+			}
+			out = append(out, f)
+		}
+		return out
+	}
+}

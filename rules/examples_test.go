@@ -1,0 +1,233 @@
+package rules_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/rules"
+)
+
+var update = flag.Bool("update", false, "write the expected findings of the rules' examples anew")
+
+const (
+	examples = "../testdata/rules"
+	wanted   = "want.txt"              // beside a bad example: the findings of its rule
+	excused  = "other-errors-expected" // beside a good example: why other rules find errors in it
+	process  = "environ"               // beside an example: KEY=VALUE lines of the process that runs Compose
+)
+
+// TestExamples runs every rule over its own examples: the bad ones give
+// exactly the findings beside them, the good ones give none.
+func TestExamples(t *testing.T) {
+	for _, r := range rules.All() {
+		t.Run(r.ID, func(t *testing.T) {
+			bad, good := 0, 0
+			for _, dir := range folders(t, filepath.Join(examples, r.ID)) {
+				switch name := filepath.Base(dir); {
+				case strings.HasPrefix(name, "bad"):
+					bad++
+					t.Run(name, func(t *testing.T) { checkBad(t, r, dir) })
+				case strings.HasPrefix(name, "good"):
+					good++
+					t.Run(name, func(t *testing.T) { checkGood(t, r, dir) })
+				default:
+					t.Errorf("%s is neither a bad nor a good example", dir)
+				}
+			}
+			if bad == 0 || good == 0 {
+				t.Errorf("rule has %d bad and %d good examples, want at least one of each in %s", bad, good, filepath.Join(examples, r.ID))
+			}
+		})
+	}
+}
+
+func checkBad(t *testing.T, r rules.Rule, dir string) {
+	fs := run(t, dir, r)
+	if len(fs) == 0 {
+		t.Fatal("the rule is silent about its bad example")
+	}
+	got, file := render(fs), filepath.Join(dir, wanted)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("findings differ from %s (write it anew with -update)\n--- got\n%s--- want\n%s", file, got, want)
+	}
+}
+
+func checkGood(t *testing.T, r rules.Rule, dir string) {
+	if fs := run(t, dir, r); len(fs) > 0 {
+		t.Errorf("the rule finds fault with its good example:\n%s", render(fs))
+	}
+	if _, err := os.Stat(filepath.Join(dir, excused)); err == nil {
+		return
+	}
+	for _, f := range run(t, dir, rules.All()...) {
+		if f.Severity == finding.Error {
+			t.Errorf("good example gives an error of another rule:\n%s: %s", f.ID, render([]finding.Finding{f}))
+		}
+	}
+}
+
+// run gives the sealed findings of some rules over an example.
+func run(t *testing.T, dir string, rs ...rules.Rule) []finding.Finding {
+	t.Helper()
+	in := load(t, deployment.Options{Dir: dir, Environ: environ(t, dir)})
+	fs := finding.Seal(rules.Run(rs, in))
+	for _, f := range fs {
+		checkFinding(t, in.Deployment, f)
+	}
+	return fs
+}
+
+func load(t *testing.T, o deployment.Options) *rules.Input {
+	t.Helper()
+	d, err := deployment.Load(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rules.Input{Deployment: d, Topology: kopano.Recognise(d)}
+}
+
+func environ(t *testing.T, dir string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, process))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// checkFinding holds what must be true of any finding of any rule.
+func checkFinding(t *testing.T, d *deployment.Deployment, f finding.Finding) {
+	t.Helper()
+	for what, text := range map[string]string{"subject": f.Subject, "message": f.Message, "remedy": f.Remedy, "title": f.Title} {
+		if strings.TrimSpace(text) == "" {
+			t.Errorf("%s: finding without %s: %+v", f.ID, what, f)
+		}
+	}
+	if f.Severity > finding.Info && f.Consequence == "" {
+		t.Errorf("%s: %v does not say what it breaks: %s", f.ID, f.Severity, f.Message)
+	}
+	if len(f.Locations) == 0 {
+		t.Errorf("%s: finding without a place: %s", f.ID, f.Message)
+	}
+	for _, l := range f.Locations {
+		if l.IsZero() || l.Role == "" {
+			t.Errorf("%s: location %+v has no file or no role", f.ID, l)
+		}
+		if filepath.IsAbs(l.File) {
+			t.Errorf("%s: location %s is not relative to the deployment", f.ID, l)
+		}
+	}
+	for _, s := range d.Secrets() {
+		if len(s) < 6 {
+			continue // a short word may well be a part of the sentence
+		}
+		for _, text := range []string{f.Message, f.Consequence, f.Remedy, f.Title, f.Key, f.Subject} {
+			if strings.Contains(text, s) {
+				t.Errorf("%s: secret in %q", f.ID, text)
+			}
+		}
+	}
+}
+
+// render writes findings as want.txt holds them and the rule reference prints them.
+func render(fs []finding.Finding) string {
+	var b strings.Builder
+	for i, f := range fs {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		first := f.First()
+		fmt.Fprintf(&b, "%s %s %s\n", f.Severity, first, f.Subject)
+		fmt.Fprintf(&b, "  %s\n", f.Message)
+		if f.Consequence != "" {
+			fmt.Fprintf(&b, "  Breaks: %s\n", f.Consequence)
+		}
+		fmt.Fprintf(&b, "  Fix: %s\n", f.Remedy)
+		for _, l := range f.Locations[min(1, len(f.Locations)):] {
+			fmt.Fprintf(&b, "  %s: %s\n", l.Role, l)
+		}
+	}
+	return b.String()
+}
+
+var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+// TestRules checks what every rule must have.
+func TestRules(t *testing.T) {
+	all := rules.All()
+	if len(all) < 50 {
+		t.Errorf("%d rules, want at least 50", len(all))
+	}
+	seen := map[string]bool{}
+	for _, r := range all {
+		if !kebab.MatchString(r.ID) {
+			t.Errorf("ID %q is not kebab-case", r.ID)
+		}
+		if seen[r.ID] {
+			t.Errorf("ID %q is used twice", r.ID)
+		}
+		seen[r.ID] = true
+		if slices.Contains(rules.Retired(), r.ID) {
+			t.Errorf("ID %q is retired and must not come back", r.ID)
+		}
+		if r.Title == "" || r.Why == "" || r.Subject == "" || r.Check == nil {
+			t.Errorf("%s: title, reason, subject or check is missing", r.ID)
+		}
+		if strings.HasSuffix(r.Title, ".") {
+			t.Errorf("%s: title %q ends with a full stop", r.ID, r.Title)
+		}
+		if r.Severity < finding.Info || r.Severity > finding.Error {
+			t.Errorf("%s: severity %v", r.ID, r.Severity)
+		}
+	}
+	for _, dir := range folders(t, examples) {
+		if !seen[filepath.Base(dir)] {
+			t.Errorf("%s belongs to no rule", dir)
+		}
+	}
+}
+
+// TestRulesLeaveTheDeploymentAlone runs all rules twice and wants the same findings.
+func TestRulesLeaveTheDeploymentAlone(t *testing.T) {
+	in := load(t, deployment.Options{Dir: "../testdata/deployments/full"})
+	first := render(finding.Seal(rules.Run(rules.All(), in)))
+	second := render(finding.Seal(rules.Run(rules.All(), in)))
+	if first != second {
+		t.Errorf("second run differs\n--- first\n%s--- second\n%s", first, second)
+	}
+}
+
+func folders(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	return out
+}

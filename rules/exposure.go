@@ -1,0 +1,184 @@
+package rules
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// exposureRules are about the ports that the host opens to the world.
+func exposureRules() []Rule {
+	return []Rule{
+		{
+			ID: "port-published-twice", Subject: "ports", Severity: finding.Error,
+			Title: "Two services want one port of the host",
+			Why:   "A port of an address can be opened once; Docker starts the first container and refuses the second (\"port is already allocated\").",
+			Check: portTwice,
+		},
+		{
+			ID: "port-published-again", Subject: "ports", Severity: finding.Warning,
+			Title: "An override adds a port instead of replacing it",
+			Why:   "Compose appends the ports of an override to those it overrides; the first port stays open (Compose specification, merge rules). Only !override and !reset replace.",
+			Check: portAgain,
+		},
+		{
+			ID: "port-open-to-all", Subject: "ports", Severity: finding.Warning,
+			Title: "An internal port is open on every address of the host",
+			Why:   "Published without an address, a port is open to everyone who reaches the host; Docker puts it past the usual firewall rules.",
+			Check: portOpen,
+		},
+		{
+			ID: "pop3-published-dead", Subject: "ports", Severity: finding.Info,
+			Title: "POP3 is published, but nothing listens there",
+			Why:   "kopano_gateway listens for POP3 on its own loopback only, unless KCCONF_GATEWAY_POP3_LISTEN says otherwise (kopano-core, Gateway.cpp).",
+			Check: popDead,
+		},
+	}
+}
+
+// hostPort is a published port with its place.
+type hostPort struct {
+	service *deployment.Service
+	index   int
+	port    types.ServicePortConfig
+}
+
+func (p hostPort) place() finding.Location {
+	return p.service.Locate("ports", strconv.Itoa(p.index))
+}
+
+func hostPorts(in *Input) []hostPort {
+	var out []hostPort
+	for _, s := range in.Deployment.Services {
+		for i, p := range s.Ports {
+			if p.Published != "" {
+				out = append(out, hostPort{s, i, p})
+			}
+		}
+	}
+	return out
+}
+
+// collide reports whether two ports cannot be open at once.
+func collide(a, b types.ServicePortConfig) bool {
+	return a.Published == b.Published && a.Protocol == b.Protocol && overlap(a.HostIP, b.HostIP)
+}
+
+// overlap reports whether two host addresses have one in common: no address
+// and 0.0.0.0 are all of IPv4.
+func overlap(a, b string) bool {
+	x, y := hostAddr(a), hostAddr(b)
+	if x == y {
+		return true
+	}
+	return x.IsValid() && y.IsValid() && x.Is4() == y.Is4() && (x.IsUnspecified() || y.IsUnspecified())
+}
+
+func hostAddr(s string) netip.Addr {
+	if s == "" {
+		return netip.IPv4Unspecified()
+	}
+	a, _ := netip.ParseAddr(s)
+	return a
+}
+
+func portTwice(in *Input) []finding.Finding {
+	ports := hostPorts(in)
+	var out []finding.Finding
+	for j, b := range ports {
+		for _, a := range ports[:j] {
+			if !collide(a.port, b.port) || a.service == b.service && a.port.Target == b.port.Target {
+				continue
+			}
+			out = append(out, finding.Finding{
+				Subject: b.service.Name, Key: b.port.Published + "/" + b.port.Protocol + " " + a.service.Name,
+				Message:     "Port " + b.port.Published + "/" + b.port.Protocol + " of the host is published by " + a.service.Name + " (for its port " + target(a.port) + ") and by " + b.service.Name + " (for its port " + target(b.port) + ").",
+				Consequence: "The container that comes second does not start.",
+				Remedy:      "Give one of the two another port of the host.",
+				Locations:   []finding.Location{b.place().As(finding.Fix), a.place().As(finding.Related)},
+			})
+		}
+	}
+	return out
+}
+
+func target(p types.ServicePortConfig) string { return strconv.Itoa(int(p.Target)) }
+
+func portAgain(in *Input) []finding.Finding {
+	ports := hostPorts(in)
+	var out []finding.Finding
+	for j, b := range ports {
+		for _, a := range ports[:j] {
+			if a.service != b.service || a.port.Target != b.port.Target || a.port.Protocol != b.port.Protocol || !overlap(a.port.HostIP, b.port.HostIP) {
+				continue
+			}
+			if a.port.Published == b.port.Published || a.place().File == b.place().File {
+				continue // two ports side by side in one file are meant
+			}
+			out = append(out, finding.Finding{
+				Subject: b.service.Name, Key: target(b.port) + "/" + b.port.Protocol,
+				Message:     "Port " + target(b.port) + " is published as " + a.port.Published + " and, by another file, as " + b.port.Published + " too: Compose adds up the lists.",
+				Consequence: "The port that was to be replaced stays open.",
+				Remedy:      "Change the first entry (in kopano-docker by its variable in .env), or write ports: !override in the second file.",
+				Locations:   []finding.Location{b.place().As(finding.Fix), a.place().As(finding.Related)},
+			})
+		}
+	}
+	return out
+}
+
+// internalPorts: what nobody outside needs, or only through TLS, by role.
+var internalPorts = map[kopano.Role]map[uint32]string{
+	kopano.LDAP:     {389: "the directory in clear text; with the demo image every user's password is the user's name"},
+	kopano.Database: {3306: "the database; only kopano_server needs it, over the container network"},
+	kopano.Server:   {236: "kopano_server in clear text, passwords included; 237 is the same with TLS"},
+	kopano.Gateway:  {143: "IMAP without TLS, passwords included", 110: "POP3 without TLS, passwords included"},
+	kopano.Ical:     {8080: "calendars in clear text, passwords included; they are also at https://FQDN/caldav/"},
+	kopano.Web:      {8443: "the interface between signalling server and conference bridge, which asks for no password"},
+	kopano.Kapi:     {8039: "the API without TLS; it is also at https://FQDN/api/"},
+}
+
+func portOpen(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, p := range hostPorts(in) {
+		role := in.Topology.Role(p.service)
+		what, ok := internalPorts[role][p.port.Target]
+		if !ok || p.port.Protocol == "udp" || !hostAddr(p.port.HostIP).IsUnspecified() {
+			continue
+		}
+		if role == kopano.Gateway && p.port.Target == 110 && !has(p.service, "KCCONF_GATEWAY_POP3_LISTEN") {
+			continue // nothing answers there
+		}
+		published := p.port.Published
+		out = append(out, finding.Finding{
+			Subject: p.service.Name, Key: target(p.port),
+			Message:     "Port " + published + " is open on every address of this host: " + what + ".",
+			Consequence: "Everyone who reaches this host can talk to it, or read along on the way.",
+			Remedy:      "Write 127.0.0.1:" + published + ":" + target(p.port) + ", delete the entry, or let a firewall in front of Docker decide.",
+			Locations:   []finding.Location{p.place().As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func popDead(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, p := range hostPorts(in) {
+		if in.Topology.Role(p.service) != kopano.Gateway || p.port.Target != 110 || has(p.service, "KCCONF_GATEWAY_POP3_LISTEN") {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: p.service.Name, Key: "110",
+			Message:     "Port 110 is published, but KCCONF_GATEWAY_POP3_LISTEN is not set, so POP3 listens inside the container only.",
+			Consequence: "Mail programs that use POP3 cannot connect.",
+			Remedy:      "Set KCCONF_GATEWAY_POP3_LISTEN=0.0.0.0:110, or delete the port.",
+			Locations:   []finding.Location{p.place().As(finding.Fix)},
+		})
+	}
+	return out
+}

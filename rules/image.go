@@ -1,0 +1,195 @@
+package rules
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// imageRules are about the releases that are run together.
+func imageRules() []Rule {
+	return []Rule{
+		{
+			ID: "image-latest", Subject: "image", Severity: finding.Info,
+			Title: "Images without a fixed release",
+			Why:   "latest is whatever was pushed last: the next pull is an upgrade, and kopano_server changes the database's tables for good when it starts (kopano-core, ECDatabaseMySQL.cpp).",
+			Check: imageLatest,
+		},
+		{
+			ID: "core-version-skew", Subject: "image", Severity: finding.Warning,
+			Title: "Services of Kopano's core run different releases",
+			Why:   "Ten services share one image and one protocol; kapi and grapi are a pair. kopano-docker gives all of them CORE_VERSION.",
+			Check: coreSkew,
+		},
+		{
+			ID: "mariadb-old", Subject: "image", Severity: finding.Warning,
+			Title: "The database is a release that gets no more fixes",
+			Why:   "MariaDB maintains a long-term release for about five years (mariadb.org, maintenance policy): 10.3 until May 2023, 10.4 until June 2024, 10.5 until June 2025.",
+			Check: mariadbOld,
+		},
+		{
+			ID: "mariadb-client-renamed", Subject: "image", Severity: finding.Error,
+			Title: "The database's health check calls a program that the image does not have",
+			Why:   "The official images of MariaDB from 11 on have mariadb instead of mysql (MariaDB/mariadb-docker). The check fails for ever, and services that wait for a healthy database do not start.",
+			Check: mariadbClient,
+		},
+	}
+}
+
+// tagOf gives the tag of an image, "latest" when it has none, and "" when a digest fixes it.
+func tagOf(image string) string {
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ""
+	}
+	if _, ok := ref.(reference.Digested); ok {
+		return ""
+	}
+	if t, ok := ref.(reference.Tagged); ok {
+		return t.Tag()
+	}
+	return "latest"
+}
+
+func imageLatest(in *Input) []finding.Finding {
+	var names []string
+	var places []finding.Location
+	for _, s := range in.Deployment.Services {
+		if s.Image == "" || s.Build != nil || tagOf(s.Image) != "latest" || in.Topology.Role(s) == kopano.Unknown {
+			continue
+		}
+		role := finding.Related
+		if len(places) == 0 {
+			role = finding.Fix
+		}
+		names = append(names, s.Name)
+		places = append(places, s.Locate("image").As(role))
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []finding.Finding{{
+		Subject: "images", Key: "latest",
+		Message:   counted(len(names), "service runs", "services run") + " the image that was pushed last: " + list(names, 6) + ".",
+		Remedy:    "Write the releases you run into .env (CORE_VERSION, WEBAPP_VERSION …), and change them when you mean to upgrade.",
+		Locations: distinct(places),
+	}}
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func coreSkew(in *Input) []finding.Finding {
+	byTag := map[string][]*deployment.Service{}
+	for _, s := range in.Deployment.Services {
+		if strings.HasSuffix(imageName(s.Image), "kopano_core") {
+			tag := tagOf(s.Image)
+			byTag[tag] = append(byTag[tag], s)
+		}
+	}
+	if len(byTag) < 2 {
+		return nil
+	}
+	// The tag that most services have is what was meant.
+	tags := sorted(byTag)
+	slices.SortStableFunc(tags, func(a, b string) int { return len(byTag[b]) - len(byTag[a]) })
+	var out []finding.Finding
+	for _, tag := range tags[1:] {
+		for _, s := range byTag[tag] {
+			out = append(out, finding.Finding{
+				Subject: s.Name, Key: "image",
+				Message:     s.Name + " runs release " + quote(tag) + " of kopano_core, while " + byTag[tags[0]][0].Name + " and others run " + quote(tags[0]) + ".",
+				Consequence: "The services may not understand each other; errors come up long after the start.",
+				Remedy:      "Give all services of kopano_core one tag (CORE_VERSION).",
+				Locations:   []finding.Location{s.Locate("image").As(finding.Fix), byTag[tags[0]][0].Locate("image").As(finding.Related)},
+			})
+		}
+	}
+	return out
+}
+
+// imageName gives an image's name without registry, tag and digest: "zokradonh/kopano_core".
+func imageName(image string) string {
+	ref, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return ""
+	}
+	return reference.Path(ref)
+}
+
+// mariadbRelease gives major and minor of an official mariadb image.
+func mariadbRelease(s *deployment.Service) (major, minor int, ok bool) {
+	if imageName(s.Image) != "library/mariadb" {
+		return 0, 0, false
+	}
+	version, _, _ := strings.Cut(tagOf(s.Image), "-")
+	parts := strings.Split(version, ".")
+	major, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return 0, 0, false
+	}
+	minor = -1
+	if len(parts) > 1 {
+		if n, err := strconv.Atoi(parts[1]); err == nil {
+			minor = n
+		}
+	}
+	return major, minor, true
+}
+
+func mariadbOld(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Database) {
+		major, minor, ok := mariadbRelease(s)
+		if !ok || major > 10 || major == 10 && (minor < 0 || minor > 5) {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "image",
+			Message:     "The database is MariaDB " + strconv.Itoa(major) + "." + strconv.Itoa(max(minor, 0)) + ", which gets no more fixes.",
+			Consequence: "Faults and security holes stay open. Nothing stops working today.",
+			Remedy:      "Plan the upgrade: dump, stop cleanly, then 10.6, then 10.11, each with mariadb-upgrade. Never go back on the same volume.",
+			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func mariadbClient(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Database) {
+		major, _, ok := mariadbRelease(s)
+		if !ok || major < 11 || s.HealthCheck == nil || s.HealthCheck.Disable {
+			continue
+		}
+		words := strings.Fields(strings.Join(s.HealthCheck.Test, " "))
+		called := ""
+		for _, w := range words {
+			if w == "mysql" || w == "mysqladmin" || strings.HasSuffix(w, "/mysql") || strings.HasSuffix(w, "/mysqladmin") {
+				called = w
+				break
+			}
+		}
+		if called == "" {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "healthcheck",
+			Message:     "The health check calls " + called + ", which the image " + quote(s.Image) + " does not have.",
+			Consequence: "The database counts as unhealthy; services that wait for it do not start.",
+			Remedy:      "Call " + strings.ReplaceAll(called, "mysql", "mariadb") + ", or the image's healthcheck.sh --connect --innodb_initialized.",
+			Locations:   []finding.Location{s.Locate("healthcheck", "test").As(finding.Fix)},
+		})
+	}
+	return out
+}

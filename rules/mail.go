@@ -1,0 +1,375 @@
+package rules
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// mailRules are about docker-mailserver's own settings.
+func mailRules() []Rule {
+	return []Rule{
+		{
+			ID: "mail-fqdn", Subject: "mail", Severity: finding.Error,
+			Title: "The mail server has no full host name",
+			Why:   "docker-mailserver stops at start unless hostname and domainname together have a dot in them (its check-stack.sh).",
+			Check: mailFQDN,
+		},
+		{
+			ID: "mail-host-doubled", Subject: "mail", Severity: finding.Warning,
+			Title: "The mail server's name repeats a part",
+			Why:   "hostname and domainname are joined: hostname mail and domainname mail.example.org make mail.mail.example.org, which has no DNS entry, and other servers distrust such a greeting.",
+			Check: mailDoubled,
+		},
+		{
+			ID: "mail-setting-changed", Subject: "mail", Severity: finding.Error,
+			Title: "A setting of docker-mailserver is gone or changed in the release in use",
+			Why:   "docker-mailserver renames and drops settings with its major releases (its CHANGELOG). A dropped one is ignored: mail users, for instance, are then not looked up in the directory any more.",
+			Check: mailSettings,
+		},
+		{
+			ID: "mail-self-signed-files", Subject: "mail", Severity: finding.Warning,
+			Title: "SSL_TYPE=self-signed needs certificate files that nothing creates",
+			Why: "docker-mailserver 10.2 and later stops at start when /tmp/docker-mailserver/ssl lacks HOSTNAME-key.pem, HOSTNAME-cert.pem and demoCA/cacert.pem (its helpers/ssl.sh). " +
+				"kopano-docker's mail server is set up like this, and its volume is empty at first.",
+			Check: mailSelfSigned,
+		},
+		{
+			ID: "mail-manual-files", Subject: "mail", Severity: finding.Error,
+			Title: "SSL_TYPE=manual without certificate and key",
+			Why:   "docker-mailserver stops at start when SSL_CERT_PATH or SSL_KEY_PATH is missing or names a file that does not exist (its helpers/ssl.sh).",
+			Check: mailManual,
+		},
+		{
+			ID: "mail-ssl-type-invalid", Subject: "mail", Severity: finding.Error,
+			Title: "SSL_TYPE is unknown to docker-mailserver",
+			Why:   "docker-mailserver 10 and later stops at start on any other word (its helpers/ssl.sh).",
+			Check: mailSSLType,
+		},
+		{
+			ID: "mail-permit-docker", Subject: "mail", Severity: finding.Error,
+			Title: "The mail server does not trust the spooler",
+			Why: "kopano_spooler cannot log in to a mail server (Spooler.cpp has no setting for it), so the mail server must trust its network. " +
+				"PERMIT_DOCKER=none trusts nobody; host and network cover Docker's default bridge only, not the networks of a Compose project.",
+			Check: mailPermit,
+		},
+		{
+			ID: "mail-virtual-transport", Subject: "mail", Severity: finding.Error,
+			Title: "Incoming mail is not handed to Kopano",
+			Why:   "docker-mailserver up to 11 uses POSTFIX_DAGENT only when ENABLE_POSTFIX_VIRTUAL_TRANSPORT is 1 (its setup-stack.sh); otherwise mail goes to a Dovecot that is not running.",
+			Check: mailTransport,
+		},
+		{
+			ID: "mail-image-renamed", Subject: "mail", Severity: finding.Warning,
+			Title: "The mail server's image is no longer maintained under this name",
+			Why:   "tvial/docker-mailserver became mailserver/docker-mailserver in 2021; the old name gets no security fixes.",
+			Check: mailImage,
+		},
+	}
+}
+
+func mailFQDN(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		// OVERRIDE_HOSTNAME takes the place of both (docker-mailserver, environment.md).
+		name := joinHost(s.Hostname, s.DomainName)
+		place, what := s.Locate("domainname"), "domainname "+quote(s.DomainName)
+		if s.DomainName == "" {
+			place, what = s.Locate("hostname"), "no domainname"
+		}
+		if v, ok := s.Get("OVERRIDE_HOSTNAME"); ok && v.Reveal() != "" {
+			name, place = v.Reveal(), v.At
+			what = "OVERRIDE_HOSTNAME"
+		}
+		f := finding.Finding{
+			Subject: s.Name, Key: "hostname",
+			Remedy:    "Give domainname a domain with a dot in it, such as example.com; in kopano-docker it is LDAP_DOMAIN.",
+			Locations: []finding.Location{place.As(finding.Fix)},
+		}
+		_, domain, _ := strings.Cut(name, ".")
+		switch {
+		case !dotted(name):
+			f.Message = "The mail server's full name is " + quote(name) + " (hostname " + quote(s.Hostname) + ", " + what + "); it needs a domain."
+			f.Consequence = "The mail server stops at start: no mail comes in or goes out."
+		case !dotted(domain):
+			f.Severity = finding.Warning
+			f.Message = "The mail server's full name is " + quote(name) + ", which is no name of the internet."
+			f.Consequence = "Other servers distrust a greeting with it and may refuse your mail."
+		default:
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func joinHost(host, domain string) string {
+	if domain == "" {
+		return host
+	}
+	return host + "." + domain
+}
+
+// dotted reports whether a name has a dot between other characters.
+func dotted(name string) bool {
+	i := strings.IndexByte(name, '.')
+	return i > 0 && i < len(name)-1
+}
+
+func mailDoubled(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		if s.Hostname == "" || s.DomainName == "" || has(s, "OVERRIDE_HOSTNAME") {
+			continue
+		}
+		host := strings.ToLower(s.Hostname)
+		domain := strings.ToLower(s.DomainName)
+		if !strings.HasPrefix(domain, host+".") && !strings.HasSuffix(host, "."+domain) {
+			continue
+		}
+		remedy := "Write domainname: " + strings.TrimPrefix(domain, host+".")
+		if strings.HasSuffix(host, "."+domain) {
+			remedy = "Write hostname: " + strings.TrimSuffix(host, "."+domain)
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "hostname",
+			Message:     "hostname " + quote(s.Hostname) + " and domainname " + quote(s.DomainName) + " make " + quote(joinHost(s.Hostname, s.DomainName)) + ".",
+			Consequence: "Other servers see a name that does not exist and may refuse your mail.",
+			Remedy:      remedy,
+			Locations:   []finding.Location{s.Locate("domainname").As(finding.Fix), s.Locate("hostname").As(finding.Related)},
+		})
+	}
+	return out
+}
+
+// mailRelease gives the major release of docker-mailserver that a service
+// runs; false when the image is another, or its tag names no release.
+func mailRelease(in *Input, s *deployment.Service) (int, bool) {
+	if in.Topology.Role(s) != kopano.Mail {
+		return 0, false
+	}
+	return kopano.MailserverMajor(s.Image)
+}
+
+func mailSettings(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, _ string) bool { return in.Topology.Role(s) == kopano.Mail }
+	return judge(in, want, func(x sighting) *verdict {
+		major, known := mailRelease(in, x.service)
+		if !known || x.text() == "" {
+			return nil
+		}
+		release := "docker-mailserver " + strconv.Itoa(major)
+		v := &verdict{severity: finding.Warning, consequence: "The setting has no effect; what it was for is left undone."}
+		switch key := x.value.Key; {
+		case key == "ENABLE_LDAP" && major >= 13:
+			if value(x.service, "ACCOUNT_PROVISIONER") == "LDAP" {
+				return nil
+			}
+			v.severity = finding.Error
+			v.message = "ENABLE_LDAP is gone in " + release + "."
+			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
+			v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
+		case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !strings.Contains(x.text(), "://") && value(x.service, "SASLAUTHD_MECHANISMS") == "ldap":
+			v.severity = finding.Error
+			v.message = x.name() + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
+			v.consequence = "Mail programs cannot log in to send mail."
+			v.remedy = "Write SASLAUTHD_LDAP_SERVER=ldap://" + shortened(x.text())
+		case key == "SASLAUTHD_LDAP_SERVER" && major < 10 && strings.Contains(x.text(), "://"):
+			v.severity = finding.Error
+			v.message = x.name() + " is " + x.shown() + "; " + release + " puts ldap:// in front itself."
+			v.consequence = "Mail programs cannot log in to send mail."
+			v.remedy = "Write host and port alone."
+			if value(x.service, "SASLAUTHD_MECHANISMS") != "ldap" {
+				return nil
+			}
+		case key == "SASLAUTHD_LDAP_SSL" && major >= 10:
+			v.message = "SASLAUTHD_LDAP_SSL is gone in " + release + "."
+			v.remedy = "Delete it and write the scheme in SASLAUTHD_LDAP_SERVER: ldap:// or ldaps://."
+		case key == "SASLAUTHD_MECHANISMS" && major >= 15 && x.text() != "ldap" && x.text() != "rimap":
+			v.severity = finding.Error
+			v.message = x.name() + " is " + x.shown() + "; " + release + " knows only ldap and rimap."
+			v.consequence = "Mail programs cannot log in to send mail."
+			v.remedy = "Write SASLAUTHD_MECHANISMS=rimap, and the gateway in SASLAUTHD_MECH_OPTIONS."
+		case key == "DMS_DEBUG" && major >= 11:
+			v.severity = finding.Info
+			v.message = "DMS_DEBUG is gone in " + release + "."
+			v.remedy = "Use LOG_LEVEL instead, or delete the line."
+		case key == "ONE_DIR" && major >= 14:
+			v.severity = finding.Info
+			v.message = "ONE_DIR is gone in " + release + "; state is always kept in one folder."
+			v.remedy = "Delete the line."
+		case key == "SA_SPAM_SUBJECT" && major >= 14:
+			v.message = "SA_SPAM_SUBJECT was renamed in " + release + "."
+			v.remedy = "Rename it to SPAM_SUBJECT."
+		default:
+			return nil
+		}
+		return v
+	})
+}
+
+func mailSelfSigned(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Mail, "SSL_TYPE"), func(x sighting) *verdict {
+		major, known := mailRelease(in, x.service)
+		if x.text() != "self-signed" || !known || major < 10 {
+			return nil
+		}
+		// A folder of the host mounted there may well hold the files; a named volume is empty at first.
+		switch m, ok := mountedAt(x.service, "/tmp/docker-mailserver/ssl"); {
+		case ok && m.Type == "bind":
+			return nil
+		}
+		name := joinHost(x.service.Hostname, x.service.DomainName)
+		return &verdict{
+			message: "SSL_TYPE is self-signed: the mail server needs ssl/" + name + "-key.pem, ssl/" + name + "-cert.pem and ssl/demoCA/cacert.pem in /tmp/docker-mailserver, " +
+				"and nothing in this deployment creates them.",
+			consequence: "Until the files are there the mail server stops at start: no mail comes in, and what people send stays in the outbox.",
+			remedy:      "Put the three files into the volume before the first start, or use SSL_TYPE=manual with SSL_CERT_PATH and SSL_KEY_PATH.",
+		}
+	})
+}
+
+func mailManual(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		kind, ok := s.Get("SSL_TYPE")
+		if !ok || kind.Reveal() != "manual" {
+			continue
+		}
+		for _, key := range []string{"SSL_CERT_PATH", "SSL_KEY_PATH"} {
+			v, set := s.Get(key)
+			f := finding.Finding{Subject: s.Name, Key: key, Consequence: "The mail server stops at start: no mail comes in or goes out."}
+			switch {
+			case !set || v.Reveal() == "":
+				f.Message = "SSL_TYPE is manual, but " + key + " is not set."
+				f.Remedy = "Set " + key + " to the path of the file inside the container, and mount it."
+				f.Locations = kind.Locations()
+			case mountOver(s, v.Reveal()) == "":
+				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there."
+				f.Remedy = "Mount the file, read-only, into the mail server."
+				f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
+			default:
+				continue
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func mailSSLType(in *Input) []finding.Finding {
+	types := []string{"", "letsencrypt", "manual", "self-signed", "snakeoil"}
+	return judge(in, on(in, kopano.Mail, "SSL_TYPE"), func(x sighting) *verdict {
+		major, known := mailRelease(in, x.service)
+		// "custom" went with release 14.
+		if !known || major < 10 || slices.Contains(types, x.text()) || x.text() == "custom" && major < 14 {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ", which docker-mailserver does not know.",
+			consequence: "The mail server stops at start: no mail comes in or goes out.",
+			remedy:      "Write letsencrypt, manual or self-signed, or leave it empty for no TLS.",
+		}
+	})
+}
+
+// spoolersTo gives the spoolers that hand their mail to a service.
+func spoolersTo(in *Input, mail *deployment.Service) []*deployment.Service {
+	var out []*deployment.Service
+	for _, s := range in.Topology.Services(kopano.Spooler) {
+		host := value(s, "KCCONF_SPOOLER_SMTP_SERVER")
+		if host == "" {
+			host = "mail" // core/start-service.sh
+		}
+		if host == mail.Name || host == mail.ContainerName || host == mail.Hostname {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func mailPermit(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		major, known := mailRelease(in, s)
+		spoolers := spoolersTo(in, s)
+		if !known || len(spoolers) == 0 {
+			continue
+		}
+		v, set := s.Get("PERMIT_DOCKER")
+		permit := v.Reveal()
+		f := finding.Finding{
+			Subject: s.Name, Key: "PERMIT_DOCKER",
+			Consequence: "The mail server refuses what " + spoolers[0].Name + " hands it (\"Relay access denied\"): nobody can send mail to other domains.",
+			Remedy:      "Write PERMIT_DOCKER=connected-networks",
+		}
+		switch {
+		case permit == "connected-networks" || permit != "" && permit != "none" && permit != "host" && permit != "network":
+			continue
+		case permit == "none":
+			f.Message = "PERMIT_DOCKER is none: the mail server trusts no other container."
+		case permit == "host" || permit == "network":
+			f.Severity = finding.Warning
+			f.Message = "PERMIT_DOCKER is " + permit + ", which covers Docker's default bridge and not the networks of this deployment."
+		case major >= 11:
+			f.Message = "PERMIT_DOCKER is not set, and since release 11 that means none."
+		default:
+			continue
+		}
+		if set {
+			f.Locations = v.Locations()
+		} else {
+			f.Locations = []finding.Location{s.Locate("environment").As(finding.Fix)}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func mailTransport(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		major, known := mailRelease(in, s)
+		dagent, ok := s.Get("POSTFIX_DAGENT")
+		if !known || major > 11 || !ok || dagent.Reveal() == "" {
+			continue
+		}
+		v, set := s.Get("ENABLE_POSTFIX_VIRTUAL_TRANSPORT")
+		if v.Reveal() == "1" {
+			continue
+		}
+		f := finding.Finding{
+			Subject: s.Name, Key: "ENABLE_POSTFIX_VIRTUAL_TRANSPORT",
+			Message:     "POSTFIX_DAGENT is set, but ENABLE_POSTFIX_VIRTUAL_TRANSPORT is not 1, and so it is not used.",
+			Consequence: "Incoming mail does not reach the mailboxes.",
+			Remedy:      "Write ENABLE_POSTFIX_VIRTUAL_TRANSPORT=1",
+			Locations:   dagent.Locations(),
+		}
+		if set {
+			f.Locations = append(v.Locations(), placed(dagent, finding.Related)...)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func mailImage(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		if !strings.HasPrefix(strings.TrimPrefix(s.Image, "docker.io/"), "tvial/docker-mailserver") {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "image",
+			Message:     "The image " + quote(s.Image) + " is the old name of docker-mailserver.",
+			Consequence: "The mail server, which faces the internet, gets no security fixes.",
+			Remedy:      "Use mailserver/docker-mailserver with a release, and read its changelog for the settings that changed.",
+			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
+		})
+	}
+	return out
+}

@@ -1,0 +1,280 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// schedulerRules are about the jobs of kopano_scheduler: CRON_… and CRONDELAYED_….
+func schedulerRules() []Rule {
+	return []Rule{
+		{
+			ID: "cron-syntax", Subject: "scheduler", Severity: finding.Error,
+			Title: "A job's schedule cannot be read",
+			Why: "A job is five fields and a command, with exactly one blank between them: scheduler/start.sh cuts the line at each blank to find the command, " +
+				"and supercronic refuses the whole table when one line is wrong.",
+			Check: cronSyntax,
+		},
+		{
+			ID: "cron-container-name", Subject: "scheduler", Severity: finding.Warning,
+			Title: "A job runs in a container that does not exist",
+			Why: "The jobs of kopano-docker name the containers kopano_server and kopano_zpush, which are called so only in a project named kopano. " +
+				"When the first run of a job fails, the scheduler ends and is not restarted (scheduler/start.sh).",
+			Check: cronContainer,
+		},
+		{
+			ID: "cron-terminal", Subject: "scheduler", Severity: finding.Warning,
+			Title: "A job asks for a terminal that it does not have",
+			Why:   "Under supercronic there is no terminal; docker run -t and docker exec -t end with \"the input device is not a TTY\".",
+			Check: cronTerminal,
+		},
+		{
+			ID: "cron-shell", Subject: "scheduler", Severity: finding.Warning,
+			Title: "A job uses the shell where there is none",
+			Why:   "scheduler/start.sh runs each CRON_ job once without a shell: quotes, pipes and redirections reach the program as words, the job fails, and the scheduler ends.",
+			Check: cronShell,
+		},
+		{
+			ID: "backup-missing", Subject: "scheduler", Severity: finding.Warning,
+			Title: "There is no backup",
+			Why:   "The backup job that kopano-docker comes with calls kopano-backup -h, which prints a help text and saves nothing.",
+			Check: backup,
+		},
+		{
+			ID: "cron-removed-tool", Subject: "scheduler", Severity: finding.Warning,
+			Title: "A job calls a program that Kopano no longer has",
+			Why:   "kopano-cli became kopano-admin in core 10, kopano-set-oof became kopano-oof, kopano-localize-folders became kopano-storeadm -Y (release notes of kopano-core).",
+			Check: cronRemovedTool,
+		},
+	}
+}
+
+// isJob accepts the settings that hold a job.
+func isJob(in *Input) func(*deployment.Service, string) bool {
+	return func(s *deployment.Service, key string) bool {
+		return in.Topology.Role(s) == kopano.Scheduler && (strings.HasPrefix(key, "CRON_") || strings.HasPrefix(key, "CRONDELAYED_"))
+	}
+}
+
+// command gives what a job runs, "" when the schedule leaves nothing.
+func command(job string) string {
+	fields := strings.SplitN(job, " ", 6)
+	if len(fields) < 6 {
+		return ""
+	}
+	return fields[5]
+}
+
+func cronSyntax(in *Input) []finding.Finding {
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		why := cronFault(x.text())
+		if why == "" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + quote(x.text()) + ": " + why + ".",
+			consequence: "No job runs at all: users of the directory are not synchronised and deleted mail is not purged.",
+			remedy:      "Write minute, hour, day, month, weekday and the command with one blank between them, for example 10 * * * * docker exec kopano_server kopano-admin --sync",
+		}
+	})
+}
+
+func cronFault(job string) string {
+	if strings.TrimSpace(job) == "" {
+		return "" // an emptied job is left out
+	}
+	if strings.HasPrefix(job, "@") {
+		name, _, _ := strings.Cut(job, " ")
+		if _, err := cron.ParseStandard(name); err != nil {
+			return quote(name) + " is no schedule"
+		}
+		return ""
+	}
+	if job != strings.TrimSpace(job) {
+		return "it begins or ends with a blank"
+	}
+	fields := strings.SplitN(job, " ", 6)
+	for _, f := range fields[:min(len(fields), 5)] {
+		if f == "" {
+			return "there is more than one blank between two fields"
+		}
+	}
+	if strings.Contains(job, "\t") {
+		return "it contains a tab"
+	}
+	if len(fields) < 6 || strings.TrimSpace(fields[5]) == "" {
+		return "there are five fields and a command wanted"
+	}
+	schedule := strings.Join(fields[:5], " ")
+	// supercronic also knows L, W and # (gorhill/cronexpr), which the library does not.
+	if regexp.MustCompile(`(^|[ ,0-9])[LW]($|[ ,#])|#`).MatchString(schedule) {
+		return ""
+	}
+	if _, err := cron.ParseStandard(schedule); err != nil {
+		return quote(schedule) + " is no schedule"
+	}
+	return ""
+}
+
+// execTarget finds the container of "docker exec … NAME …".
+var (
+	dockerExec   = regexp.MustCompile(`(?:^|[;&|] *)docker (?:container )?exec ((?:-{1,2}[a-zA-Z-]+(?:[= ](?:[^ -][^ ]*))?? )*)([a-zA-Z0-9][a-zA-Z0-9_.-]*)`)
+	volumesFrom  = regexp.MustCompile(`--volumes-from[= ]([a-zA-Z0-9][a-zA-Z0-9_.-]*)`)
+	terminalFlag = regexp.MustCompile(`docker (?:container )?(?:run|exec) (?:-[^ ]+ (?:[^- ][^ ]* )?)*?(-[a-su-z]*t[a-z]*|--tty)(?: |$)`)
+	shellSigns   = regexp.MustCompile("[|;&<>`\"']|\\$\\(")
+)
+
+func cronContainer(in *Input) []finding.Finding {
+	names := map[string]bool{}
+	var known []string
+	for _, s := range in.Deployment.Services {
+		for _, n := range containerNames(in.Deployment, s) {
+			names[n] = true
+		}
+		known = append(known, s.Name)
+	}
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		cmd := command(x.text())
+		for _, name := range targets(cmd) {
+			if names[name] {
+				continue
+			}
+			v := &verdict{
+				message: x.name() + " runs in the container " + quote(name) + ", but no service here makes a container of that name.",
+				remedy:  "Name the container that is meant; docker compose ps shows the names.",
+			}
+			if i := slices.Index(known, name); i >= 0 {
+				if s, ok := in.Deployment.Service(name); ok {
+					v.remedy = "Write " + containerNames(in.Deployment, s)[0] + " instead."
+				}
+			} else if best := likeContainer(in, name); best != "" {
+				v.remedy = "Write " + best + " instead, or set COMPOSE_PROJECT_NAME=kopano if this is a new deployment (a changed name leaves the volumes behind)."
+			}
+			v.consequence = "The job never does its work."
+			if strings.HasPrefix(x.value.Key, "CRON_") {
+				v.consequence = "The job fails at its first run, the scheduler ends, and no job runs any more."
+			}
+			return v
+		}
+		return nil
+	})
+}
+
+func targets(cmd string) []string {
+	var out []string
+	for _, m := range dockerExec.FindAllStringSubmatch(cmd, -1) {
+		out = append(out, m[2])
+	}
+	for _, m := range volumesFrom.FindAllStringSubmatch(cmd, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// containerNames gives the names that Compose gives a service's containers:
+// container_name, else PROJECT-SERVICE-1 (Compose 2) or PROJECT_SERVICE_1 (Compose 1).
+func containerNames(d *deployment.Deployment, s *deployment.Service) []string {
+	if s.ContainerName != "" {
+		return []string{s.ContainerName}
+	}
+	return []string{d.Project + "-" + s.Name + "-1", d.Project + "_" + s.Name + "_1"}
+}
+
+// likeContainer finds the container that a name of another project means:
+// kopano_zpush is mail_zpush in the project mail.
+func likeContainer(in *Input, name string) string {
+	short := strings.TrimPrefix(name, "kopano_")
+	for _, s := range in.Deployment.Services {
+		if s.Name == short || s.Name == "kopano_"+short || strings.HasSuffix(s.ContainerName, "_"+short) {
+			return containerNames(in.Deployment, s)[0]
+		}
+	}
+	return ""
+}
+
+func cronTerminal(in *Input) []finding.Finding {
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		m := terminalFlag.FindStringSubmatch(command(x.text()))
+		if m == nil {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " calls docker with " + m[1] + ", but jobs have no terminal.",
+			consequence: "The job fails every time.",
+			remedy:      "Leave " + m[1] + " out.",
+		}
+	})
+}
+
+func cronShell(in *Input) []finding.Finding {
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		sign := shellSigns.FindString(command(x.text()))
+		// CRONDELAYED_ jobs are not run at start; supercronic gives them a shell.
+		if sign == "" || strings.HasPrefix(x.value.Key, "CRONDELAYED_") {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " has " + sign + " in its command, which only a shell understands.",
+			consequence: "The job fails at its first run, the scheduler ends, and no job runs any more.",
+			remedy:      "Put the command into a script in the container, or rename the job to CRONDELAYED_" + strings.TrimPrefix(x.value.Key, "CRON_") + ", which is not run at start.",
+		}
+	})
+}
+
+func backup(in *Input) []finding.Finding {
+	var dead []sighting
+	for _, s := range in.Topology.Services(kopano.Scheduler) {
+		for _, key := range s.Keys() {
+			if !isJob(in)(s, key) {
+				continue
+			}
+			cmd := command(value(s, key))
+			switch {
+			case regexp.MustCompile(`kopano-backup +(-h|--help)\b`).MatchString(cmd):
+				dead = append(dead, sighting{s, s.Env[key]})
+			case regexp.MustCompile(`kopano-backup|restic|borg|mysqldump|mariadb-dump|backup`).MatchString(cmd):
+				return nil // somebody has thought about it
+			}
+		}
+	}
+	var out []finding.Finding
+	for _, x := range dead {
+		out = append(out, verdict{
+			message:     x.name() + " calls kopano-backup -h, which prints a help text and saves nothing.",
+			consequence: "After a fault of the disk or a wrong click there is nothing to go back to.",
+			remedy:      "Write a real kopano-backup call with a mounted folder; if you save mailboxes elsewhere, empty the job.",
+		}.about([]sighting{x}))
+	}
+	return out
+}
+
+// removedTools: programs that went, and what took their place (release notes of kopano-core 8.7 to 10).
+var removedTools = []struct{ old, now string }{
+	{"kopano-cli", "kopano-admin"},
+	{"kopano-set-oof", "kopano-oof"},
+	{"kopano-localize-folders", "kopano-storeadm -Y"},
+}
+
+func cronRemovedTool(in *Input) []finding.Finding {
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		words := strings.Fields(command(x.text()))
+		for _, t := range removedTools {
+			if !slices.Contains(words, t.old) {
+				continue
+			}
+			return &verdict{
+				message:     x.name() + " calls " + t.old + ", which newer images do not have.",
+				consequence: "With an image of core 10 or later the job fails, and a failing CRON_ job ends the scheduler.",
+				remedy:      "Call " + t.now + " instead.",
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,509 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// settingRules are about KCCONF_ settings: whether they are ones that a
+// program knows, and whether they reach it. The start script of the core image
+// writes KCCONF_SECTION_NAME as "name" into section.cfg (base/kcconf.py).
+func settingRules() []Rule {
+	return []Rule{
+		{
+			ID: "kcconf-malformed-name", Subject: "settings", Severity: finding.Warning,
+			Title: "The name of a setting does not have the form KCCONF_SECTION_NAME",
+			Why:   "kcconf.py takes capital letters for the section, and capital letters, digits and underscores for the name; anything else is passed over in silence.",
+			Check: malformedName,
+		},
+		{
+			ID: "kcconf-unknown-section", Subject: "settings", Severity: finding.Warning,
+			Title: "A setting is for a configuration file that does not exist",
+			Why:   "KCCONF_SERVER_… goes into server.cfg. Where there is no such file kcconf.py passes over the setting in silence.",
+			Check: unknownSection,
+		},
+		{
+			ID: "kcconf-missing-repeated-prefix", Subject: "settings", Severity: finding.Error,
+			Title: "The name of a setting lacks a part that must stand there twice",
+			Why: "Some settings begin with the name of their own file: ldap_uri in ldap.cfg, server_listen in server.cfg. Their environment name has it twice: KCCONF_LDAP_LDAP_URI. " +
+				"With one it becomes another, unknown setting.",
+			Check: missingPrefix,
+		},
+		{
+			ID: "kcconf-unknown-setting", Subject: "settings", Severity: finding.Error,
+			Title: "A setting is unknown to its program",
+			Why: "kopano_server, spooler, gateway, ical and monitor refuse to start with an unknown setting (\"Unknown option\", kopano-core, ECConfigImpl.cpp), an unknown one in ldap.cfg drops the directory; " +
+				"dagent, search, spamd, kapi and grapi pass over it, and what was meant does not happen.",
+			Check: unknownSetting,
+		},
+		{
+			ID: "kcconf-removed-setting", Subject: "settings", Severity: finding.Error,
+			Title: "A setting was removed from Kopano",
+			Why:   "Settings such as server_tcp_port or imap_port were announced as obsolete in 8.7 and are unknown since 9.0.1 (release notes of kopano-core); the program does not start with them.",
+			Check: removedSetting,
+		},
+		{
+			ID: "kcconf-obsolete-setting", Subject: "settings", Severity: finding.Warning,
+			Title: "A setting has no effect any more",
+			Why:   "The program still accepts the name, and does nothing with it but write a note to its log (kopano-core, ECConfigImpl.cpp).",
+			Check: obsoleteSetting,
+		},
+		{
+			ID: "kcconf-wrong-service", Subject: "settings", Severity: finding.Warning,
+			Title: "A setting is given to a service that does not read it",
+			Why:   "Each container has a configuration of its own. A setting of ldap.cfg on kopano_dagent changes a file there that nobody reads.",
+			Check: wrongService,
+		},
+		{
+			ID: "kcconf-backslash", Subject: "settings", Severity: finding.Error,
+			Title: "A setting has a backslash in its value",
+			Why:   "kcconf.py uses the value as the replacement of a regular expression: \\1 or \\d stop the container at start, \\n and \\b become other characters.",
+			Check: backslash,
+		},
+		{
+			ID: "kcconf-outer-blanks", Subject: "settings", Severity: finding.Warning,
+			Title: "A setting begins or ends with a blank, or has a line break in it",
+			Why:   "The programs cut blanks off at both ends (kopano-core, ECConfigImpl.cpp), so a password loses them; after a line break a new setting begins.",
+			Check: outerBlanks,
+		},
+		{
+			ID: "kcconf-value-too-long", Subject: "settings", Severity: finding.Warning,
+			Title: "The value of a setting is too long",
+			Why:   "Kopano reads at most 1023 bytes of a line of its configuration files (kopano-core, ECConfigImpl.cpp); the rest is cut off.",
+			Check: tooLong,
+		},
+		{
+			ID: "kcconf-value-with-blank", Subject: "settings", Severity: finding.Error,
+			Title: "A setting of kapi or grapi has a blank in its value",
+			Why:   "The start script turns kapid.cfg and grapi.cfg into environment variables with export $(…), which splits values at blanks (core/start-service.sh).",
+			Check: kapiBlank,
+		},
+		{
+			ID: "kccomment-empty", Subject: "settings", Severity: finding.Error,
+			Title: "KCCOMMENT or KCUNCOMMENT is empty",
+			Why:   "kcconf.py comments out, or in, every line that begins with the value; every line begins with nothing. An empty KCCOMMENT_LDAP_1 switches off all of ldap.cfg.",
+			Check: commentEmpty,
+		},
+		{
+			ID: "ldap-include", Subject: "settings", Severity: finding.Error,
+			Title: "Not exactly one kind of directory is switched on",
+			Why: "ldap.cfg has one !include line for OpenLDAP and one for Active Directory. KCUNCOMMENT_LDAP_1 must be the line to switch on, KCCOMMENT_LDAP_1 the other one, letter by letter; " +
+				"otherwise both or none are on.",
+			Check: ldapInclude,
+		},
+		{
+			ID: "service-to-start-invalid", Subject: "settings", Severity: finding.Error,
+			Title: "SERVICE_TO_START names no service of the core image",
+			Why:   "The start script ends with \"Invalid service specified\" (core/start-service.sh). kapid was renamed to kapi in 2019.",
+			Check: serviceToStart,
+		},
+	}
+}
+
+// coreRoles are the roles that run the core image, with the files that their
+// program reads (core/*.py); server.cfg and ldap.cfg, for example, lie in every
+// core container, but only kopano_server reads them.
+var coreRoles = map[kopano.Role][]string{
+	kopano.Server:  {"server", "ldap", "unix", "admin", "backup", "archiver", "statsd"},
+	kopano.Dagent:  {"dagent", "autorespond"},
+	kopano.Spooler: {"spooler"},
+	kopano.Gateway: {"gateway"},
+	kopano.Ical:    {"ical"},
+	kopano.Monitor: {"monitor"},
+	kopano.Search:  {"search"},
+	kopano.Spamd:   {"spamd"},
+	kopano.Grapi:   {"grapi"},
+	kopano.Kapi:    {"kapid"},
+}
+
+// daemonFiles are those whose settings belong to one service.
+var daemonFiles = []string{"server", "ldap", "dagent", "autorespond", "spooler", "gateway", "ical", "monitor", "search", "spamd", "grapi", "kapid"}
+
+// elsewhere are prefixes that other images read in their own way (webapp/start.sh,
+// zpush/start.sh, kdav/start.sh, meet/start-service.sh).
+var elsewhere = []string{"webapp", "webappplugin", "zpush", "zpushautodiscover", "zpushsql", "zpushmemcached", "zpushgabsync", "zpushgatwocontacts", "meet", "calendar", "kwebd", "serverhostname", "serverport"}
+
+// setting is a KCCONF_, KCCOMMENT_ or KCUNCOMMENT_ setting on a core service.
+type setting struct{ kind, section, name string }
+
+func settingOf(key string) (setting, bool) {
+	kind, section, name, ok := kopano.ParseSettingKey(key)
+	return setting{string(kind), section, name}, ok
+}
+
+func isSettingKey(key string) bool {
+	return strings.HasPrefix(key, "KCCONF_") || strings.HasPrefix(key, "KCCOMMENT_") || strings.HasPrefix(key, "KCUNCOMMENT_")
+}
+
+func isCore(in *Input, s *deployment.Service) bool {
+	_, ok := coreRoles[in.Topology.Role(s)]
+	return ok
+}
+
+// onCore accepts the settings of core services.
+func onCore(in *Input) func(*deployment.Service, string) bool {
+	return func(s *deployment.Service, key string) bool { return isSettingKey(key) && isCore(in, s) }
+}
+
+// judgeSettings judges the well-formed KCCONF_ settings of core services.
+func judgeSettings(in *Input, rule func(x sighting, st setting) *verdict) []finding.Finding {
+	return judge(in, onCore(in), func(x sighting) *verdict {
+		st, ok := settingOf(x.value.Key)
+		if !ok || st.kind != "KCCONF" {
+			return nil
+		}
+		return rule(x, st)
+	})
+}
+
+func malformedName(in *Input) []finding.Finding {
+	return judge(in, onCore(in), func(x sighting) *verdict {
+		key := x.value.Key
+		if _, ok := settingOf(key); ok {
+			return nil
+		}
+		v := &verdict{
+			message:     key + " is not read: the name must be KCCONF_SECTION_NAME in capital letters.",
+			consequence: "The setting has no effect.",
+			remedy:      "Write the section in capital letters, and the name in capital letters, digits and underscores.",
+		}
+		if better := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key)); better != key {
+			if st, ok := settingOf(better); ok && known(st) {
+				v.remedy = "Write " + better
+			}
+		}
+		return v
+	})
+}
+
+func known(st setting) bool {
+	_, ok := kopano.LookupSetting(st.section, st.name)
+	return ok
+}
+
+func unknownSection(in *Input) []finding.Finding {
+	return judge(in, onCore(in), func(x sighting) *verdict {
+		st, ok := settingOf(x.value.Key)
+		if !ok || slices.Contains(kopano.Sections(), st.section) || slices.Contains(elsewhere, st.section) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.value.Key + " is for " + st.section + ".cfg, which does not exist.",
+			consequence: "The setting has no effect.",
+			remedy:      "The files are " + list(kopano.Sections(), 24) + ".",
+		}
+		if near, ok := kopano.NearestSection(st.section); ok {
+			v.remedy = "Write " + st.kind + "_" + strings.ToUpper(near) + "_" + strings.ToUpper(st.name)
+		}
+		return v
+	})
+}
+
+// repeated gives the setting that is meant when the section is to stand in the name twice.
+func repeated(st setting) (string, bool) {
+	if known(st) {
+		return "", false
+	}
+	name := st.section + "_" + st.name
+	if s, ok := kopano.LookupSetting(st.section, name); !ok || s.State == kopano.StateRemoved {
+		return "", false
+	}
+	return "KCCONF_" + strings.ToUpper(st.section+"_"+name), true
+}
+
+func missingPrefix(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		better, ok := repeated(st)
+		if !ok {
+			return nil
+		}
+		v := &verdict{
+			message:     x.value.Key + " sets " + st.name + " in " + st.section + ".cfg, which is no setting there; " + st.section + "_" + st.name + " is.",
+			consequence: unknownConsequence(x, st),
+			remedy:      "Write " + better,
+		}
+		if !fatal(in, x, st) {
+			v.severity = finding.Warning
+		}
+		return v
+	})
+}
+
+// fatal reports whether an unknown setting stops the service that it is given to.
+func fatal(in *Input, x sighting, st setting) bool {
+	return kopano.UnknownSettingIsFatal(st.section) && slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section)
+}
+
+func unknownConsequence(x sighting, st setting) string {
+	switch {
+	case st.section == "ldap":
+		return "kopano_server drops the directory's settings: nobody can log in."
+	case kopano.UnknownSettingIsFatal(st.section):
+		return "The program refuses to start (\"Unknown option\")."
+	}
+	return "The setting has no effect, and nothing says so."
+}
+
+func unknownSetting(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if !slices.Contains(kopano.Sections(), st.section) || known(st) {
+			return nil
+		}
+		if _, twice := repeated(st); twice || !knowsSettings(st.section) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.value.Key + " sets " + st.name + " in " + st.section + ".cfg, which Kopano does not know.",
+			consequence: unknownConsequence(x, st),
+			remedy:      "Delete it, or look the name up in the manual page of " + st.section + ".cfg.",
+		}
+		if near, ok := kopano.NearestSetting(st.section, st.name); ok {
+			v.remedy = "Write KCCONF_" + strings.ToUpper(st.section+"_"+near)
+		}
+		if !fatal(in, x, st) {
+			v.severity = finding.Warning
+		}
+		return v
+	})
+}
+
+// knowsSettings reports whether the settings of a file are known at all.
+func knowsSettings(section string) bool { return slices.Contains(daemonFiles, section) }
+
+// oldCore reports whether the core image is of a release before 9, which still
+// knows the removed settings.
+func oldCore(s *deployment.Service) bool {
+	tag := tagOf(s.Image)
+	return strings.HasPrefix(tag, "8.") || strings.HasPrefix(tag, "7.")
+}
+
+func removedSetting(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		s, ok := kopano.LookupSetting(st.section, st.name)
+		if !ok || s.State != kopano.StateRemoved || oldCore(x.service) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.value.Key + " sets " + st.name + ", which Kopano knew until release 8.7 only.",
+			consequence: unknownConsequence(x, st),
+			remedy:      "Delete it.",
+		}
+		if s.Replacement != "" {
+			v.remedy = "Use KCCONF_" + strings.ToUpper(st.section+"_"+s.Replacement) + " instead, or delete it."
+		}
+		if !fatal(in, x, st) {
+			v.severity = finding.Warning
+		}
+		return v
+	})
+}
+
+func obsoleteSetting(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		s, ok := kopano.LookupSetting(st.section, st.name)
+		if !ok {
+			return nil
+		}
+		v := &verdict{consequence: "The setting has no effect.", remedy: "Delete it."}
+		switch s.State {
+		case kopano.StateObsolete, kopano.StateUnused:
+			v.message = x.value.Key + " sets " + st.name + ", which the program accepts and does not use any more."
+		case kopano.StateAlias:
+			v.severity = finding.Info
+			v.message = x.value.Key + " sets " + st.name + ", the old name of another setting."
+			v.consequence = ""
+		default:
+			return nil
+		}
+		if s.Replacement != "" {
+			v.remedy = "Use KCCONF_" + strings.ToUpper(st.section+"_"+s.Replacement) + " instead."
+		}
+		return v
+	})
+}
+
+func wrongService(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		files := coreRoles[in.Topology.Role(x.service)]
+		if slices.Contains(files, st.section) || !slices.Contains(daemonFiles, st.section) || reachesRight(in, x, st) {
+			return nil
+		}
+		reader := readerOf(st.section)
+		v := &verdict{
+			message:     x.value.Key + " is a setting of " + st.section + ".cfg, which only " + reader + " reads.",
+			consequence: "The setting has no effect here.",
+			remedy:      "Move it to " + reader + ".",
+		}
+		if st.section == "kapid" || st.section == "grapi" {
+			v.consequence = "The setting has no effect on this service."
+		}
+		return v
+	})
+}
+
+func readerOf(section string) string {
+	for role, files := range coreRoles {
+		if slices.Contains(files, section) {
+			if sys := kopano.SystemOf(role); sys != nil {
+				return sys.Service
+			}
+		}
+	}
+	return "another service"
+}
+
+// reachesRight reports whether the same line also reaches the service that
+// reads it: a list shared by several services is no mistake.
+func reachesRight(in *Input, x sighting, st setting) bool {
+	for _, s := range in.Deployment.Services {
+		if v, ok := s.Get(x.value.Key); ok && v.At == x.value.At && slices.Contains(coreRoles[in.Topology.Role(s)], st.section) {
+			return true
+		}
+	}
+	return false
+}
+
+func backslash(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, _ setting) *verdict {
+		if !strings.Contains(x.text(), `\`) {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " has a backslash in its value.",
+			consequence: "The container stops at start, or its program gets another value than you wrote.",
+			remedy:      "Use a value without backslash: another password, or user@domain in place of DOMAIN\\user.",
+		}
+	})
+}
+
+func outerBlanks(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, _ setting) *verdict {
+		s := x.text()
+		v := &verdict{consequence: "The program gets another value than you wrote; a password is then wrong."}
+		switch {
+		case strings.ContainsAny(s, "\n\r"):
+			v.message = x.name() + " has a line break in its value."
+			v.remedy = "Write the value on one line."
+		case strings.TrimSpace(s) != s:
+			v.message = x.name() + " begins or ends with a blank."
+			v.remedy = "Delete the blanks at both ends of the value."
+		default:
+			return nil
+		}
+		return v
+	})
+}
+
+func tooLong(in *Input) []finding.Finding {
+	const most = 1023
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if len(x.text()) <= most || st.section == "kapid" || st.section == "grapi" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " has " + itoa(len(x.text())) + " bytes; Kopano reads the first " + itoa(most) + ".",
+			consequence: "The program works with a value that is cut off.",
+			remedy:      "Shorten the value, or mount a configuration file of your own.",
+		}
+	})
+}
+
+func kapiBlank(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.section != "kapid" && st.section != "grapi" || !strings.ContainsAny(strings.TrimSpace(x.text()), " \t") || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + "; the part behind the blank is lost.",
+			consequence: "The service gets half of the value, or does not start.",
+			remedy:      "Write the value without blanks; lists have commas alone between their parts.",
+		}
+	})
+}
+
+func commentEmpty(in *Input) []finding.Finding {
+	return judge(in, onCore(in), func(x sighting) *verdict {
+		st, ok := settingOf(x.value.Key)
+		if !ok || st.kind == "KCCONF" || strings.TrimSpace(x.text()) != "" || x.unset() {
+			return nil
+		}
+		v := &verdict{
+			message:     x.name() + " is empty, which means every line of " + st.section + ".cfg.",
+			consequence: "All settings in it are switched off: kopano_server does not find the directory, and nobody can log in.",
+			remedy:      "Write the line that is meant, or delete the setting.",
+		}
+		if st.kind == "KCUNCOMMENT" {
+			v.consequence = "Every comment in it becomes a setting: the program does not start."
+		}
+		if st.section == "ldap" {
+			v.remedy = "Write " + x.name() + "=" + usualValue(st.kind+"_LDAP_1")
+		}
+		return v
+	})
+}
+
+const (
+	includeOpenLDAP = "!include /usr/share/kopano/ldap.openldap.cfg"
+	includeAD       = "!include /usr/share/kopano/ldap.active-directory.cfg"
+)
+
+func ldapInclude(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Server) {
+		on, ok1 := s.Get("KCUNCOMMENT_LDAP_1")
+		off, ok2 := s.Get("KCCOMMENT_LDAP_1")
+		if !ok1 || !ok2 || strings.TrimSpace(on.Reveal()) == "" || strings.TrimSpace(off.Reveal()) == "" {
+			continue // the rules about empty values speak of those
+		}
+		f := finding.Finding{
+			Subject: s.Name, Key: "include",
+			Consequence: "kopano_server does not find users, or finds the wrong ones: nobody can log in.",
+			Remedy:      "Write KCUNCOMMENT_LDAP_1=" + includeOpenLDAP + " and KCCOMMENT_LDAP_1=" + includeAD + "; for Active Directory swap the two.",
+		}
+		switch {
+		case on.Reveal() == off.Reveal():
+			f.Message = "KCUNCOMMENT_LDAP_1 and KCCOMMENT_LDAP_1 are the same line, " + quote(on.Reveal()) + "."
+			f.Locations = append(off.Locations(), placed(on, finding.Related)...)
+		case on.Reveal() != includeOpenLDAP && on.Reveal() != includeAD:
+			f.Message = "KCUNCOMMENT_LDAP_1 is " + quote(on.Reveal()) + ", and ldap.cfg has no such line."
+			f.Locations = on.Locations()
+		case off.Reveal() != includeOpenLDAP && off.Reveal() != includeAD:
+			f.Message = "KCCOMMENT_LDAP_1 is " + quote(off.Reveal()) + ", and ldap.cfg has no such line."
+			f.Locations = off.Locations()
+		default:
+			continue
+		}
+		f.Locations = distinct(f.Locations)
+		out = append(out, f)
+	}
+	return out
+}
+
+// startable are the values of SERVICE_TO_START (core/start-service.sh).
+var startable = []string{"dagent", "gateway", "grapi", "ical", "kapi", "monitor", "search", "server", "spamd", "spooler"}
+
+func serviceToStart(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		return key == "SERVICE_TO_START" && strings.HasSuffix(imageName(s.Image), "kopano_core")
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		if slices.Contains(startable, x.text()) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.name() + " is " + x.shown() + ", which the image does not know.",
+			consequence: "The container ends at start, again and again.",
+			remedy:      "Write one of " + list(startable, 12) + ".",
+		}
+		if x.text() == "kapid" {
+			v.remedy = "Write SERVICE_TO_START=kapi"
+		} else if near, ok := nearestOf(x.text(), startable); ok {
+			v.remedy = "Write SERVICE_TO_START=" + near
+		}
+		return v
+	})
+}

@@ -1,0 +1,321 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// storageRules are about what is mounted, and what is lost when it is not.
+func storageRules() []Rule {
+	return []Rule{
+		{
+			ID: "data-not-on-volume", Subject: "storage", Severity: finding.Error,
+			Title: "Data is kept inside the container",
+			Why:   "Whatever is not on a volume is deleted with the container, that is at every update and at every change of its settings.",
+			Check: dataNotOnVolume,
+		},
+		{
+			ID: "ldap-volumes-half", Subject: "storage", Severity: finding.Error,
+			Title: "Only one of the directory's two folders is kept",
+			Why:   "The directory's data (/var/lib/ldap) and its configuration (/etc/ldap/slapd.d) must both be there or both be empty; with one of them the container stops (osixia/openldap, startup.sh).",
+			Check: ldapVolumesHalf,
+		},
+		{
+			ID: "read-only-packages", Subject: "storage", Severity: finding.Warning,
+			Title: "Packages are to be installed into a read-only container",
+			Why:   "With read_only: true the start script skips the installation and only says so in the log (core/start-service.sh, webapp/start.sh).",
+			Check: readOnlyPackages,
+		},
+		{
+			ID: "machine-id-missing", Subject: "storage", Severity: finding.Error,
+			Title: "The host's machine ID is not mounted",
+			Why:   "The start scripts wait for /etc/machine-id and /var/lib/dbus/machine-id before they start the service (core/start-service.sh, web/wrapper.sh, konnect/wrapper.sh), and give up.",
+			Check: machineID,
+		},
+		{
+			ID: "machine-id-legacy", Subject: "storage", Severity: finding.Warning,
+			Title: "A machine ID is mounted from a path that many hosts do not have",
+			Why:   "/var/lib/dbus/machine-id exists on hosts with an old D-Bus only; elsewhere Docker creates an empty folder in its place and the service does not start. /etc/machine-id is on every host with systemd.",
+			Check: machineIDLegacy,
+		},
+		{
+			ID: "tmpfs-missing", Subject: "storage", Severity: finding.Error,
+			Title: "A read-only container cannot write where it must",
+			Why:   "The start scripts copy the configuration to /tmp (core/start-service.sh); with read_only: true that folder must be a tmpfs.",
+			Check: tmpfsMissing,
+		},
+		{
+			ID: "one-shot-restart", Subject: "storage", Severity: finding.Warning,
+			Title: "A container that is meant to end is restarted for ever",
+			Why:   "kopano_ssl creates the certificates and ends with success; with a restart policy Docker starts it again and again (ssl/start.sh).",
+			Check: oneShotRestart,
+		},
+		{
+			ID: "unused-volume", Subject: "storage", Severity: finding.Info,
+			Title: "A declared volume is mounted nowhere",
+			Why:   "A left-over, or a misspelt name elsewhere: what was meant to be on it is then somewhere else.",
+			Check: unusedVolume,
+		},
+		{
+			ID: "unused-network", Subject: "storage", Severity: finding.Info,
+			Title: "A declared network is used by no service",
+			Why:   "A left-over, or a misspelt name elsewhere.",
+			Check: unusedNetwork,
+		},
+	}
+}
+
+// mountedAt gives the mount that covers a path of the container.
+func mountedAt(s *deployment.Service, file string) (types.ServiceVolumeConfig, bool) {
+	target := mountOver(s, file)
+	if target == "" {
+		return types.ServiceVolumeConfig{}, false
+	}
+	for _, v := range s.Volumes {
+		if path.Clean("/"+v.Target) == target {
+			return v, true
+		}
+	}
+	return types.ServiceVolumeConfig{}, false
+}
+
+func dataNotOnVolume(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		sys := kopano.SystemOf(in.Topology.Role(s))
+		if sys == nil {
+			continue
+		}
+		for _, m := range sys.Volumes {
+			if !keepsAt(s, m.Path) {
+				continue
+			}
+			if _, ok := mountedAt(s, m.Path); ok || len(s.VolumesFrom) > 0 || subMounted(s, m.Path) {
+				continue
+			}
+			place := s.Locate("volumes")
+			severity := finding.Warning // can be had again, with some trouble
+			switch sys.Role {
+			case kopano.Server, kopano.Database, kopano.LDAP:
+				severity = finding.Error
+			}
+			out = append(out, finding.Finding{
+				Severity: severity,
+				Subject:  s.Name, Key: m.Path,
+				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container.",
+				Consequence: "When the container is created anew, at the next update at the latest, this is gone: " + m.Holds + ".",
+				Remedy:      "Mount a named volume at " + m.Path + ".",
+				Locations:   []finding.Location{place.As(finding.Fix)},
+			})
+		}
+	}
+	return out
+}
+
+// keepsAt reports whether a service of kopano-docker really keeps its data at
+// the path: kopano_server's and kopano_search's follow a setting.
+func keepsAt(s *deployment.Service, p string) bool {
+	for _, key := range []string{"KCCONF_SERVER_ATTACHMENT_PATH", "KCCONF_SEARCH_INDEX_PATH"} {
+		if v := value(s, key); v != "" && p == "/kopano/data" && !strings.HasPrefix(path.Clean(v)+"/", "/kopano/data/") {
+			return false
+		}
+	}
+	return value(s, "KCCONF_SERVER_ATTACHMENT_STORAGE") != "s3" && value(s, "KCCONF_SERVER_ATTACHMENT_STORAGE") != "database"
+}
+
+// subMounted reports whether something is mounted below the path.
+func subMounted(s *deployment.Service, p string) bool {
+	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool {
+		return strings.HasPrefix(path.Clean("/"+v.Target), strings.TrimSuffix(p, "/")+"/")
+	})
+}
+
+func ldapVolumesHalf(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.LDAP) {
+		if !strings.Contains(s.Image, "kopano_ldap") && !strings.Contains(s.Image, "osixia/openldap") {
+			continue // other images keep their data elsewhere
+		}
+		_, data := mountedAt(s, "/var/lib/ldap")
+		_, config := mountedAt(s, "/etc/ldap/slapd.d")
+		if data == config {
+			continue
+		}
+		have, lack := "/var/lib/ldap", "/etc/ldap/slapd.d"
+		if config {
+			have, lack = lack, have
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: lack,
+			Message:     have + " is on a volume, but " + lack + " is not.",
+			Consequence: "When the container is created anew the directory does not start: no login, no mail.",
+			Remedy:      "Mount a volume at " + lack + " too.",
+			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func readOnlyPackages(in *Input) []finding.Finding {
+	return judge(in, keyed("ADDITIONAL_KOPANO_PACKAGES", "ADDITIONAL_KOPANO_WEBAPP_PLUGINS"), func(x sighting) *verdict {
+		if strings.Trim(x.text(), `"' `) == "" || !x.service.ReadOnly {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " asks for " + x.shown() + ", but the container is read-only.",
+			consequence: "Nothing is installed, and only the container's log says so.",
+			remedy:      "Set read_only: false on " + x.service.Name + ", or build an image that has the packages.",
+		}
+	})
+}
+
+func machineID(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		sys := kopano.SystemOf(in.Topology.Role(s))
+		if sys == nil || !sys.MachineID || value(s, "DISABLE_CHECKS") == "true" || len(s.VolumesFrom) > 0 {
+			continue
+		}
+		var lacks []string
+		for _, p := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
+			if mountOver(s, p) == "" {
+				lacks = append(lacks, p)
+			}
+		}
+		if len(lacks) == 0 {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "machine-id",
+			Message:     "Nothing is mounted at " + list(lacks, 3) + ".",
+			Consequence: s.Name + " waits for it and then stops.",
+			Remedy:      "Add to volumes: " + "/etc/machine-id:" + strings.Join(lacks, " and /etc/machine-id:"),
+			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func machineIDLegacy(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		for i, v := range s.Volumes {
+			if v.Type != "bind" || path.Clean(v.Source) != "/var/lib/dbus/machine-id" {
+				continue
+			}
+			out = append(out, finding.Finding{
+				Subject: s.Name, Key: "machine-id",
+				Message:     "/var/lib/dbus/machine-id of the host is mounted, which many hosts do not have.",
+				Consequence: "On such a host " + s.Name + " does not start.",
+				Remedy:      "Write /etc/machine-id:" + v.Target,
+				Locations:   []finding.Location{volumePlace(s, i)},
+			})
+		}
+	}
+	return merged(out, "machine-id mounts")
+}
+
+// tmpRoles write their configuration to /tmp at start.
+func tmpfsMissing(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		sys := kopano.SystemOf(in.Topology.Role(s))
+		if sys == nil || !s.ReadOnly || sys.Start == "" || mountOver(s, "/tmp") != "" || tmpfsOver(s, "/tmp") || value(s, "AUTOCONFIGURE") == "false" {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "/tmp",
+			Message:     "The container is read-only and has no tmpfs at /tmp.",
+			Consequence: s.Name + " cannot write its configuration and stops at start.",
+			Remedy:      "Add tmpfs: [/tmp] to " + s.Name + ".",
+			Locations:   []finding.Location{s.Locate("read_only").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func tmpfsOver(s *deployment.Service, p string) bool {
+	return slices.ContainsFunc(s.Tmpfs, func(t string) bool {
+		target, _, _ := strings.Cut(t, ":")
+		return path.Clean(target) == p
+	})
+}
+
+func oneShotRestart(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		sys := kopano.SystemOf(in.Topology.Role(s))
+		if sys == nil || !sys.OneShot || s.Restart != "always" && s.Restart != "unless-stopped" {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "restart",
+			Message:     "restart is " + quote(s.Restart) + ", but this container ends by design once its files are there.",
+			Consequence: "It is started over and over, and the engine's log fills up.",
+			Remedy:      "Delete the line restart: " + s.Restart,
+			Locations:   []finding.Location{s.Locate("restart").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func unusedVolume(in *Input) []finding.Finding {
+	used := map[string]bool{}
+	for _, s := range everyService(in.Deployment.Model) {
+		for _, v := range s.Volumes {
+			used[v.Source] = true
+		}
+	}
+	var out []finding.Finding
+	for _, name := range sorted(in.Deployment.Model.Volumes) {
+		if !used[name] {
+			out = append(out, finding.Finding{
+				Subject: name, Key: name,
+				Message:   "The volume " + quote(name) + " is declared, but no service mounts it.",
+				Remedy:    "Delete it from the file, or mount it where it belongs.",
+				Locations: []finding.Location{in.Deployment.Locate("volumes", name).As(finding.Fix)},
+			})
+		}
+	}
+	return out
+}
+
+func unusedNetwork(in *Input) []finding.Finding {
+	used := map[string]bool{"default": true}
+	for _, s := range everyService(in.Deployment.Model) {
+		for n := range s.Networks {
+			used[n] = true
+		}
+	}
+	var out []finding.Finding
+	for _, name := range sorted(in.Deployment.Model.Networks) {
+		if !used[name] {
+			out = append(out, finding.Finding{
+				Subject: name, Key: name,
+				Message:   "The network " + quote(name) + " is declared, but no service uses it.",
+				Remedy:    "Delete it from the file, or add it to the services that belong to it.",
+				Locations: []finding.Location{in.Deployment.Locate("networks", name).As(finding.Fix)},
+			})
+		}
+	}
+	return out
+}
+
+// everyService gives the services of the model, those of profiles that are off too.
+func everyService(p *types.Project) []types.ServiceConfig {
+	var out []types.ServiceConfig
+	for _, s := range p.Services {
+		out = append(out, s)
+	}
+	for _, s := range p.DisabledServices {
+		out = append(out, s)
+	}
+	return out
+}

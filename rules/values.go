@@ -1,0 +1,424 @@
+package rules
+
+import (
+	"encoding/json"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// valueRules are about what a setting is set to.
+func valueRules() []Rule {
+	return []Rule{
+		{
+			ID: "boolean-counts-as-yes", Subject: "values", Severity: finding.Warning,
+			Title: "A word that means no counts as yes",
+			Why:   "Kopano's programs take exactly no, false and 0 for no; everything else, off and No among it, is yes (kopano-core, stringutil.h, parseBool).",
+			Check: booleanYes,
+		},
+		{
+			ID: "boolean-python", Subject: "values", Severity: finding.Error,
+			Title: "A switch of search or spamd is not one of the words that they take",
+			Why:   "The programs written in Python take yes, no, true, false, 1 and 0 in lower case, and end with a KeyError on any other word (kopano-core, python config.py).",
+			Check: booleanPython,
+		},
+		{
+			ID: "listen-invalid", Subject: "values", Severity: finding.Error,
+			Title: "A listen address cannot be used",
+			Why:   "Kopano's programs listen on ADDRESS:PORT, where ADDRESS is *, an IPv4 address or an IPv6 address in brackets, never a name (kopano-core, ECChannel.cpp); without a port they do not start.",
+			Check: listenInvalid,
+		},
+		{
+			ID: "log-level-invalid", Subject: "values", Severity: finding.Warning,
+			Title: "A log level does not exist",
+			Why:   "Kopano's programs take 0 to 6, kapi and grapi a word such as info (kapid.cfg, grapi).",
+			Check: logLevel,
+		},
+		{
+			ID: "log-level-debug", Subject: "values", Severity: finding.Info,
+			Title: "Logging is set to debugging",
+			Why:   "Level 6 writes every request to the log: disks fill up, and addresses and subjects end up in the log.",
+			Check: logDebug,
+		},
+		{
+			ID: "debug-shows-secrets", Subject: "values", Severity: finding.Warning,
+			Title: "DEBUG writes the passwords to the log",
+			Why:   "With any value in DEBUG the start script runs with set -x and prints each command with its values (core/start-service.sh).",
+			Check: debugFlag,
+		},
+		{
+			ID: "server-socket-invalid", Subject: "values", Severity: finding.Error,
+			Title: "The address of kopano_server cannot be waited for",
+			Why:   "Before it starts its program the container waits for KCCONF_…_SERVER_SOCKET with dockerize, which knows file:// and, from http:// and https://, host and port (core/start-service.sh); it stops on anything else.",
+			Check: serverSocket,
+		},
+		{
+			ID: "gateway-without-password", Subject: "values", Severity: finding.Error,
+			Title: "The gateway lets everybody in without a password",
+			Why:   "With bypass_auth the gateway does not check user name and password (kopano-core, Gateway.cpp).",
+			Check: bypassAuth,
+		},
+		{
+			ID: "distributed-without-name", Subject: "values", Severity: finding.Error,
+			Title: "Several servers are on, but this one has no name",
+			Why:   "With enable_distributed_kopano kopano_server looks itself up in the directory by server_name and does not start without (kopano-core, ECServer.cpp).",
+			Check: distributed,
+		},
+		{
+			ID: "attachments-s3-incomplete", Subject: "values", Severity: finding.Error,
+			Title: "Attachments are kept in S3, but a setting for it is missing",
+			Why:   "kopano_server needs host, bucket, region and both keys to reach S3 (kopano-server.cfg(5)).",
+			Check: s3Incomplete,
+		},
+		{
+			ID: "zpush-broken-prefix", Subject: "values", Severity: finding.Error,
+			Title: "Z-Push's start script cannot take this setting",
+			Why:   "zpush/start.sh cuts off the wrong prefix of KCCONF_ZPUSHGABSYNC_ and KCCONF_ZPUSHGATWOCONTACTS_ settings, does not find the option, and ends.",
+			Check: zpushPrefix,
+		},
+		{
+			ID: "zpush-folders-invalid", Subject: "values", Severity: finding.Error,
+			Title: "ZPUSH_ADDITIONAL_FOLDERS is not a list",
+			Why:   "zpush/start.sh reads it with jq as a JSON list of objects with name, id, type and flags, and ends when it cannot.",
+			Check: zpushFolders,
+		},
+		{
+			ID: "php-value-broken", Subject: "values", Severity: finding.Warning,
+			Title: "A setting of WebApp or Z-Push has a character that its start script cannot handle",
+			Why:   "The values are put into PHP files by sed s#…#…# (php/start-helper.sh): # ends the value, & is replaced, and a quote breaks the PHP text.",
+			Check: phpValue,
+		},
+		{
+			ID: "kdav-server-port", Subject: "values", Severity: finding.Error,
+			Title: "kopano_kdav speaks TLS to a port without TLS",
+			Why:   "With KCCONF_SERVERHOSTNAME kdav uses https and, unless KCCONF_SERVERPORT says otherwise, port 236, where kopano_server speaks plain text (kdav/start.sh).",
+			Check: kdavPort,
+		},
+	}
+}
+
+var (
+	negative     = []string{"no", "off", "false", "n", "none", "never", "disable", "disabled", "nein"}
+	pythonBool   = []string{"yes", "no", "true", "false", "1", "0"}
+	pythonFiles  = []string{"search", "spamd", "autorespond"}
+	pythonChecks = []string{"search", "spamd"}
+)
+
+// isBoolean reports whether a setting is a switch, judged by its default.
+func isBoolean(st setting) bool {
+	s, ok := kopano.LookupSetting(st.section, st.name)
+	return ok && slices.Contains([]string{"yes", "no", "true", "false"}, strings.ToLower(s.Default))
+}
+
+func booleanYes(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		s := x.text()
+		if slices.Contains(pythonFiles, st.section) || st.section == "kapid" || st.section == "grapi" || !isBoolean(st) || s == "no" || s == "false" || !slices.Contains(negative, strings.ToLower(s)) {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ", which Kopano takes for yes.",
+			consequence: "What you mean to switch off is on.",
+			remedy:      "Write " + x.name() + "=no",
+		}
+	})
+}
+
+func booleanPython(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if !slices.Contains(pythonChecks, st.section) || !isBoolean(st) || slices.Contains(pythonBool, x.text()) || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) {
+			return nil
+		}
+		better := "yes"
+		if slices.Contains(negative, strings.ToLower(x.text())) {
+			better = "no"
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + "; only yes, no, true, false, 1 and 0 are known.",
+			consequence: "The program ends at start.",
+			remedy:      "Write " + x.name() + "=" + better,
+		}
+	})
+}
+
+func listenInvalid(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if !strings.HasSuffix(st.name, "listen") && !strings.HasSuffix(st.name, "listen_tls") || x.text() == "" || x.unset() {
+			return nil
+		}
+		for addr := range strings.FieldsSeq(x.text()) {
+			why := listenFault(addr, st.section == "kapid")
+			if why == "" {
+				continue
+			}
+			return &verdict{
+				message:     x.name() + " is " + x.shown() + ": " + why + ".",
+				consequence: "The program does not start, and whoever needs it finds nobody there.",
+				remedy:      "Write " + x.name() + "=0.0.0.0:" + portOf(addr, st),
+			}
+		}
+		return nil
+	})
+}
+
+// listenFault says why a listen address cannot be used. Go programs (kapi) take names too.
+func listenFault(addr string, names bool) string {
+	if strings.HasPrefix(addr, "unix:") {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		if isPort(addr) {
+			return "the address in front of the port is missing"
+		}
+		return "there is no port in it"
+	}
+	host, _, _ = strings.Cut(host, "%")
+	switch {
+	case !isPort(port):
+		return quote(port) + " is no port"
+	case host == "" || host == "*" || names:
+		return ""
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return quote(host) + " is a name, and only IP addresses and * are allowed"
+	}
+	return ""
+}
+
+// portOf keeps the port of a broken listen address, or gives the default one.
+func portOf(addr string, st setting) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 && isPort(addr[i+1:]) {
+		return addr[i+1:]
+	}
+	if isPort(addr) {
+		return addr
+	}
+	if s, ok := kopano.LookupSetting(st.section, st.name); ok {
+		if _, port, err := net.SplitHostPort(strings.Replace(s.Default, "%lo", "", 1)); err == nil {
+			return port
+		}
+	}
+	return "PORT"
+}
+
+// goLevels are the words of logrus, which kapi uses; Python's are among them.
+var goLevels = []string{"panic", "fatal", "error", "warn", "warning", "info", "debug", "trace", "critical", "notice"}
+
+func logLevel(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.name != "log_level" || x.text() == "" || x.unset() {
+			return nil
+		}
+		words := slices.Contains([]string{"kapid", "grapi", "search", "spamd", "autorespond"}, st.section)
+		if words && slices.Contains(goLevels, strings.ToLower(x.text())) {
+			return nil
+		}
+		n, err := strconv.ParseInt(x.text(), 0, 64)
+		if st.section != "kapid" && err == nil && (n >= 0 && n <= 6 || strings.HasPrefix(x.text(), "0x")) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.name() + " is " + x.shown() + "; log levels are 0 (nothing) to 6 (debugging).",
+			consequence: "The log has too little or too much in it.",
+			remedy:      "Write " + x.name() + "=3",
+		}
+		if st.section == "kapid" {
+			v.message = x.name() + " is " + x.shown() + "; log levels are " + list(goLevels[:7], 8) + "."
+			v.remedy = "Write " + x.name() + "=info"
+		}
+		return v
+	})
+}
+
+func logDebug(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		n, err := strconv.Atoi(x.text())
+		if st.name != "log_level" || !(err == nil && n == 6 || strings.EqualFold(x.text(), "debug") || strings.EqualFold(x.text(), "trace")) {
+			return nil
+		}
+		return &verdict{
+			message: x.name() + " is " + x.shown() + ", the level for looking for faults.",
+			remedy:  "Go back to 3, or info for kapi, once the fault is found.",
+		}
+	})
+}
+
+func debugFlag(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool { return key == "DEBUG" && isCore(in, s) }
+	return judge(in, want, func(x sighting) *verdict {
+		if x.text() == "" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is set, and the start script prints every value it works with.",
+			consequence: "The passwords of database and directory stand in the container's log.",
+			remedy:      "Delete DEBUG, and delete the logs that were written with it.",
+		}
+	})
+}
+
+func serverSocket(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.name != "server_socket" || x.text() == "" || x.unset() || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) || value(x.service, "DISABLE_CHECKS") == "true" {
+			return nil
+		}
+		why := ""
+		u, err := url.Parse(x.text())
+		switch {
+		case err != nil:
+			why = "it is not an address"
+		case u.Scheme == "file":
+			return nil
+		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "tcp":
+			why = "it begins neither with file:// nor with http:// or https://"
+		case u.Hostname() == "":
+			why = "there is no host in it"
+		case u.Port() == "":
+			why = "there is no port in it"
+		default:
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ": " + why + ".",
+			consequence: "The container stops before its program starts.",
+			remedy:      "Write file:///var/run/kopano/server.sock, http://kopano_server:236/ or https://kopano_server:237/.",
+		}
+	})
+}
+
+func bypassAuth(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.section != "gateway" || st.name != "bypass_auth" || x.text() == "no" || x.text() == "false" || x.text() == "0" || x.text() == "" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ": passwords are not checked.",
+			consequence: "Whoever reaches the port reads everybody's mail.",
+			remedy:      "Delete the setting.",
+		}
+	})
+}
+
+func isYes(s string) bool {
+	return slices.Contains([]string{"yes", "true", "1"}, strings.ToLower(s))
+}
+
+func distributed(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.section != "server" || st.name != "enable_distributed_kopano" || !isYes(x.text()) || has(x.service, "KCCONF_SERVER_SERVER_NAME") {
+			return nil
+		}
+		return &verdict{
+			message:     "Several servers are switched on, but KCCONF_SERVER_SERVER_NAME is not set.",
+			consequence: "kopano_server does not start.",
+			remedy:      "Set KCCONF_SERVER_SERVER_NAME to the cn of this server in the directory, or switch enable_distributed_kopano off.",
+		}
+	})
+}
+
+func s3Incomplete(in *Input) []finding.Finding {
+	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if st.section != "server" || st.name != "attachment_storage" || x.text() != "s3" {
+			return nil
+		}
+		var missing []string
+		for _, part := range []string{"HOSTNAME", "BUCKETNAME", "ACCESSKEYID", "SECRETACCESSKEY", "REGION"} {
+			if key := "KCCONF_SERVER_ATTACHMENT_S3_" + part; !has(x.service, key) {
+				missing = append(missing, key)
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is s3, but " + list(missing, 6) + " is not set.",
+			consequence: "kopano_server cannot read or write attachments.",
+			remedy:      "Set what is missing.",
+		}
+	})
+}
+
+func zpushPrefix(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		return in.Topology.Role(s) == kopano.ZPush && (strings.HasPrefix(key, "KCCONF_ZPUSHGABSYNC_") || strings.HasPrefix(key, "KCCONF_ZPUSHGA2CONTACTS_") || strings.HasPrefix(key, "KCCONF_ZPUSHGAB2CONTACTS_"))
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		return &verdict{
+			message:     x.value.Key + " is a setting that the start script looks for under a wrong name.",
+			consequence: "The container ends at start: no mail on phones.",
+			remedy:      "Delete it, and mount a configuration file with the setting instead.",
+		}
+	})
+}
+
+func zpushFolders(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.ZPush, "ZPUSH_ADDITIONAL_FOLDERS"), func(x sighting) *verdict {
+		if x.text() == "" || x.unset() {
+			return nil // the script leaves out what is not set
+		}
+		var folders []map[string]any
+		why := ""
+		if err := json.Unmarshal([]byte(x.text()), &folders); err != nil {
+			why = "it is not a JSON list"
+		}
+		for _, f := range folders {
+			for _, field := range []string{"name", "id", "type", "flags"} {
+				if _, ok := f[field]; !ok && why == "" {
+					why = "a folder in it has no " + field
+				}
+			}
+		}
+		if why == "" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ": " + why + ".",
+			consequence: "The container ends at start: no mail on phones.",
+			remedy:      "Write [] for none, or [{\"name\":\"…\",\"id\":\"…\",\"type\":\"…\",\"flags\":\"…\"}].",
+		}
+	})
+}
+
+func phpValue(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		switch in.Topology.Role(s) {
+		case kopano.Webapp:
+			return strings.HasPrefix(key, "KCCONF_WEBAPP")
+		case kopano.ZPush:
+			return strings.HasPrefix(key, "KCCONF_ZPUSH")
+		}
+		return false
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		i := strings.IndexAny(x.text(), "#&'\"")
+		if i < 0 {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " has the character " + string(x.text()[i]) + " in its value.",
+			consequence: "The program gets another value, or its configuration is broken and it does not start.",
+			remedy:      "Use a value without # & ' and \", or mount a configuration file.",
+		}
+	})
+}
+
+func kdavPort(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Kdav, "KCCONF_SERVERHOSTNAME"), func(x sighting) *verdict {
+		if x.text() == "" || x.text() == "127.0.0.1" || has(x.service, "KCCONF_SERVERPORT") && value(x.service, "KCCONF_SERVERPORT") != "236" {
+			return nil
+		}
+		return &verdict{
+			message:     "KCCONF_SERVERHOSTNAME is " + x.shown() + ", and without KCCONF_SERVERPORT kdav asks port 236 for TLS.",
+			consequence: "No calendar and no address book over CalDAV and CardDAV.",
+			remedy:      "Set KCCONF_SERVERPORT=237 on " + x.service.Name + ".",
+		}
+	})
+}

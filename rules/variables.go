@@ -1,0 +1,314 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// variableRules are about ${VARIABLES} and where they come from.
+func variableRules() []Rule {
+	return []Rule{
+		{
+			ID: "unset-variable", Subject: "variables", Severity: finding.Warning,
+			Title: "A variable is defined nowhere",
+			Why: "Compose puts nothing in its place and goes on (with a warning that is easily overlooked). setup.sh writes .env once; a newer kopano-docker needs variables that an old .env does not have. " +
+				"${NAME:-} says that empty is meant, and is left alone.",
+			Check: unsetVariable,
+		},
+		{
+			ID: "shell-beats-dotenv", Subject: "variables", Severity: finding.Warning,
+			Title: "A variable of the shell takes the place of the one in .env",
+			Why:   "Compose asks the environment of whoever runs it first, then .env. A variable that was exported for something else silently changes the deployment; another shell changes it back.",
+			Check: shellBeats,
+		},
+		{
+			ID: "dotenv-not-used", Subject: "variables", Severity: finding.Warning,
+			Title: "A setting in .env reaches no container",
+			Why:   ".env only fills ${VARIABLES} of the compose files; it is not handed to the containers. A setting that no file mentions has no effect there.",
+			Check: dotenvUnused,
+		},
+	}
+}
+
+// brokenWhenEmpty says what an empty value breaks, for the settings without
+// which their service cannot do its work, by the role that reads them.
+var brokenWhenEmpty = map[kopano.Role]map[string]string{
+	kopano.Web: {
+		"FQDN": "web has no name to serve: nobody reaches WebApp, mail on the phone or Meet.",
+	},
+	kopano.SSL: {
+		"FQDN": "The internal certificates are made without the deployment's name.",
+	},
+	kopano.Konnect: {
+		"FQDN": "The login service has no address: nobody can log in.",
+	},
+	kopano.Server: {
+		"KCCOMMENT_LDAP_1":                          "All of ldap.cfg is commented out: kopano_server does not start.",
+		"KCUNCOMMENT_LDAP_1":                        "Every comment in ldap.cfg becomes a setting: kopano_server does not start.",
+		"KCCONF_LDAP_LDAP_URI":                      "kopano_server does not find the directory: nobody can log in.",
+		"KCCONF_LDAP_LDAP_SEARCH_BASE":              "kopano_server does not know where to look for users: nobody can log in.",
+		"KCCONF_LDAP_LDAP_BIND_PASSWD":              "The directory refuses a login without a password: nobody can log in.",
+		"KCCONF_SERVER_MYSQL_HOST":                  "kopano_server does not find the database and does not start.",
+		"KCCONF_SERVER_MYSQL_DATABASE":              "kopano_server does not know its database and does not start.",
+		"KCCONF_SERVER_MYSQL_USER":                  "The database refuses kopano_server, which does not start.",
+		"KCCONF_SERVER_MYSQL_PASSWORD":              "The database refuses kopano_server, which does not start.",
+		"KCCONF_SERVER_KCOIDC_ISSUER_IDENTIFIER":    "kopano_server cannot check logins: nobody gets into WebApp or Meet.",
+		"KCCONF_SERVER_KCOIDC_INSECURE_SKIP_VERIFY": "kopano_server does not check the certificate of the login service.",
+	},
+	kopano.Webapp: {
+		"KCCONF_WEBAPP_OIDC_ISS": "WebApp does not find the login service: nobody gets in.",
+	},
+	kopano.Kapi: {
+		"KCCONF_KAPID_OIDC_ISSUER_IDENTIFIER": "kopano_kapi waits for a login service without an address: Meet and the API do not work.",
+	},
+	kopano.Kwmserver: {
+		"oidc_issuer_identifier": "The signalling server waits for a login service without an address: no calls.",
+	},
+	kopano.Mail: {
+		"LDAP_SERVER_HOST":         "The mail server does not find the directory: incoming mail is not accepted.",
+		"LDAP_SEARCH_BASE":         "The mail server does not know where to look for users: incoming mail is not accepted.",
+		"LDAP_QUERY_FILTER_USER":   "The mail server does not find the users: incoming mail is not accepted.",
+		"LDAP_QUERY_FILTER_DOMAIN": "The mail server does not know its own domain: incoming mail is not accepted.",
+		"POSTFIX_DAGENT":           "Incoming mail does not reach the mailboxes.",
+	},
+	kopano.LDAP: {
+		"LDAP_ADMIN_PASSWORD": "The directory cannot be set up.",
+		"LDAP_BASE_DN":        "The directory is set up for another domain.",
+		"LDAP_DOMAIN":         "The directory is set up for another domain.",
+	},
+	kopano.Database: {
+		"MYSQL_ROOT_PASSWORD": "The database refuses to be set up without a password.",
+	},
+	kopano.Spooler: {
+		"KCCONF_SPOOLER_SMTP_SERVER": "Nobody can send mail.",
+	},
+}
+
+// uses are all places that need one variable.
+type uses struct {
+	name    string
+	places  []deployment.VariableUse
+	serious []string // consequences of the uses that break their service
+}
+
+func unsetVariable(in *Input) []finding.Finding {
+	var order []*uses
+	byName := map[string]*uses{}
+	for _, u := range in.Deployment.Unset {
+		x := byName[u.Name]
+		if x == nil {
+			x = &uses{name: u.Name}
+			byName[u.Name] = x
+			order = append(order, x)
+		}
+		x.places = append(x.places, u)
+		s, ok := in.Deployment.Service(u.Service)
+		if !ok {
+			continue
+		}
+		if why := brokenWhenEmpty[in.Topology.Role(s)][u.Key]; why != "" && wholeOrIssuer(s, u) && !contains(x.serious, why) {
+			x.serious = append(x.serious, why)
+		}
+	}
+	var out []finding.Finding
+	for _, x := range order {
+		out = append(out, x.finding(in))
+	}
+	return out
+}
+
+// wholeOrIssuer reports whether the setting is spoilt by the missing variable:
+// nothing but a scheme is left of it.
+func wholeOrIssuer(s *deployment.Service, u deployment.VariableUse) bool {
+	switch rest := value(s, u.Key); {
+	case rest == "", strings.HasSuffix(rest, "://"):
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *uses) finding(in *Input) finding.Finding {
+	f := finding.Finding{
+		Subject: x.name, Key: x.name,
+		Consequence: "The containers get an empty text, or a text with a hole, in its place.",
+		Remedy:      "Define it in .env: " + x.name + "=" + usualValue(x.name) + ". Where empty is meant, write ${" + x.name + ":-}.",
+	}
+	if len(x.serious) > 0 {
+		f.Severity = finding.Error
+		f.Consequence = strings.Join(x.serious, " ")
+		f.Remedy = "Define it in .env: " + x.name + "=" + usualValue(x.name)
+	}
+	var users []string
+	for _, u := range x.places {
+		f.Locations = append(f.Locations, u.At.As(finding.Origin))
+		what := strings.TrimSpace(u.Key)
+		if u.Service != "" {
+			what += " of " + u.Service
+		}
+		if what != "" && !contains(users, what) {
+			users = append(users, what)
+		}
+	}
+	f.Locations = distinct(f.Locations)
+	if len(f.Locations) > 0 {
+		f.Locations[0].Role = finding.Fix
+	}
+	f.Message = "Nothing defines ${" + x.name + "}."
+	if len(users) > 0 {
+		f.Message = "Nothing defines ${" + x.name + "}, which stands in " + list(users, 5) + "."
+	}
+	if like := likeDefined(in, x.name); like != "" {
+		f.Remedy = "Is " + like + " meant? Otherwise define " + x.name + " in .env."
+	}
+	return f
+}
+
+// usualValue gives what setup.sh writes, where that helps.
+func usualValue(name string) string {
+	switch name {
+	case "FQDN", "FQDNCLEANED":
+		return "kopano.example.com"
+	case "INSECURE":
+		return "no"
+	case "LDAP_SERVER":
+		return "ldap://ldap:389"
+	case "LDAP_HOST":
+		return "ldap:389"
+	case "LDAP_BASE_DN", "LDAP_SEARCH_BASE":
+		return "dc=example,dc=com"
+	case "LDAP_BIND_DN":
+		return "cn=readonly,dc=example,dc=com"
+	case "LDAP_DOMAIN":
+		return "example.com"
+	case "MYSQL_HOST":
+		return "db"
+	case "MYSQL_USER", "MYSQL_DATABASE":
+		return "kopano"
+	case "KCCOMMENT_LDAP_1":
+		return "!include /usr/share/kopano/ldap.active-directory.cfg"
+	case "KCUNCOMMENT_LDAP_1":
+		return "!include /usr/share/kopano/ldap.openldap.cfg"
+	case "LDAP_QUERY_FILTER_USER":
+		return "(&(kopanoAccount=1)(mail=%s))"
+	case "LDAP_QUERY_FILTER_GROUP":
+		return "(&(objectclass=kopano-group)(mail=%s))"
+	case "LDAP_QUERY_FILTER_ALIAS":
+		return "(&(kopanoAccount=1)(kopanoAliases=%s))"
+	case "LDAP_QUERY_FILTER_DOMAIN":
+		return "(&(|(mail=*@%s)(kopanoAliases=*@%s)))"
+	case "SASLAUTHD_LDAP_FILTER":
+		return "(&(kopanoAccount=1)(uid=%s))"
+	case "POSTMASTER_ADDRESS":
+		return "postmaster@example.com"
+	case "TZ":
+		return "Europe/Berlin"
+	}
+	return "…"
+}
+
+// likeDefined finds the variable of .env that a misspelt one means. It must not
+// be in use itself.
+func likeDefined(in *Input, name string) string {
+	var defined []string
+	for _, f := range in.Deployment.EnvFiles {
+		if !f.Project {
+			continue
+		}
+		for _, l := range f.Lines {
+			if l.Bad == "" && !referenced(in, l.Key) {
+				defined = append(defined, l.Key)
+			}
+		}
+	}
+	like, ok := nearestOf(name, defined)
+	if !ok {
+		return ""
+	}
+	return like
+}
+
+func shellBeats(in *Input) []finding.Finding {
+	var out []finding.Finding
+	seen := map[string]bool{}
+	for _, s := range in.Deployment.Services {
+		for _, key := range s.Keys() {
+			for _, v := range s.Env[key].Variables {
+				l := definition(in, v.Name)
+				if v.Source != deployment.FromProcess || seen[v.Name] || l == nil || l.Reveal() == v.Reveal() {
+					continue
+				}
+				seen[v.Name] = true
+				given, written := v.String(), l.String()
+				what := "it is " + quote(given) + " there and " + quote(written) + " in " + l.At.File
+				if v.IsSecret() || l.IsSecret() {
+					what = "the two differ"
+				}
+				out = append(out, finding.Finding{
+					Subject: v.Name, Key: v.Name,
+					Message:     v.Name + " comes from the environment of whoever runs Compose: " + what + ".",
+					Consequence: "What is written in " + l.At.File + " has no effect, until Compose is run from another shell and the deployment changes.",
+					Remedy:      "Run unset " + v.Name + " before Compose, or make " + l.At.File + " say the same.",
+					Locations:   []finding.Location{l.ValueAt.As(finding.Overridden), v.Use.As(finding.Origin)},
+				})
+			}
+		}
+	}
+	return out
+}
+
+// settingPrefixes: names that are settings of containers, not variables for compose files.
+var settingPrefixes = []string{"KCCONF_", "KCCOMMENT_", "KCUNCOMMENT_", "KWEBD_", "TLS_", "SASLAUTHD_", "POSTFIX_", "ENABLE_", "CRON_", "CRONDELAYED_"}
+
+func dotenvUnused(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, f := range in.Deployment.EnvFiles {
+		if !f.Project || len(f.Services) > 0 {
+			continue // a service that lists .env under env_file gets everything in it
+		}
+		for _, l := range f.Lines {
+			if l.Bad != "" || l.Bare || !isSettingName(l.Key) || referenced(in, l.Key) || definition(in, l.Key).At != l.At {
+				continue
+			}
+			users, same := holders(in, l)
+			if same {
+				continue // the containers have that value already
+			}
+			remedy := "Put it under environment of its service in docker-compose.override.yml, and name that file in COMPOSE_FILE."
+			if len(users) > 0 {
+				remedy = "The compose files set " + l.Key + " of " + list(users, 3) + " themselves; change it in docker-compose.override.yml."
+			}
+			out = append(out, finding.Finding{
+				Subject: l.Key, Key: l.Key,
+				Message:     l.Key + " is set in " + f.File + ", but no compose file mentions ${" + l.Key + "}.",
+				Consequence: "The setting has no effect.",
+				Remedy:      remedy,
+				Locations:   []finding.Location{l.At.As(finding.Fix)},
+			})
+		}
+	}
+	return out
+}
+
+func isSettingName(key string) bool {
+	for _, p := range settingPrefixes {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// holders gives the services that have the setting anyway, and whether it has the same value there.
+func holders(in *Input, l deployment.EnvLine) (users []string, same bool) {
+	for _, s := range in.Deployment.Services {
+		if v, ok := s.Get(l.Key); ok {
+			users = append(users, s.Name)
+			same = same || v.Reveal() == l.Reveal()
+		}
+	}
+	return users, same
+}
