@@ -88,6 +88,7 @@ func CheckWebCertificate(ctx context.Context, t Target) Result {
 	if c.host == "" || c.port == 0 {
 		return c.fail(&failure{Resolve, ReasonConfig, "no name is set by which clients reach web", nil})
 	}
+	c.names = []string{c.host}
 	c.address = hostPort(c.host, c.port)
 	c.trust = x509.VerifyOptions{Roots: t.roots()}
 	c.places = c.webPlaces
@@ -99,7 +100,9 @@ func CheckWebCertificate(ctx context.Context, t Target) Result {
 		return c.fail(f)
 	}
 	c.oldTLS(ctx)
-	c.answers(ctx)
+	if f := c.answers(ctx); f != nil {
+		return c.refused(f)
+	}
 	return c.ok(Ask, "the certificate for %s is valid until %s, issued by %s%s", c.host, day(state.PeerCertificates[0].NotAfter), issuerOf(state.PeerCertificates[0]), c.selfSignedNote())
 }
 
@@ -107,7 +110,16 @@ func CheckWebCertificate(ctx context.Context, t Target) Result {
 // port with the authority that kopano_ssl made, and whether kopano_server is
 // what answers: gSOAP says 405 to a GET.
 func CheckServerCertificate(ctx context.Context, t Target) Result {
-	c := &certificateClimb{climb: newClimb(t, "certificate"), host: t.Edge.Addr.Host, port: t.Edge.Addr.Port, internal: true}
+	c := &certificateClimb{climb: newClimb(t, "certificate"), internal: true}
+	if t.Edge.From != nil && t.Edge.Addr.Scheme != "https" {
+		return c.fail(&failure{Resolve, ReasonNoCheck, "this link has no certificate: it does not use https", nil})
+	}
+	c.host, c.port = serverAddress(t)
+	c.names = []string{c.host}
+	if t.Edge.From == nil {
+		// ssl/start.sh gives the certificate the service's name and FQDN; clients outside know only the latter.
+		c.names = append(c.names, publicHost(t.Topology))
+	}
 	c.places = c.serverPlaces
 	known := c.internalAuthority()
 	state, f := c.handshake(ctx)
@@ -123,11 +135,23 @@ func CheckServerCertificate(ctx context.Context, t Target) Result {
 	return c.ok(Ask, "the certificate of %s is valid until %s, and kopano_server answers behind it%s", c.to(c.host), day(state.PeerCertificates[0].NotAfter), known)
 }
 
+// serverAddress gives the address of kopano_server's HTTPS port. A client
+// outside reaches it by the published port, which the dialer finds by the
+// service's name.
+func serverAddress(t Target) (string, int) {
+	e := t.Edge
+	if e.From == nil && e.To != nil && e.Target != 0 {
+		return e.To.Name, e.Target
+	}
+	return e.Addr.Host, e.Addr.Port
+}
+
 type certificateClimb struct {
 	*climb
 	web      *deployment.Service
 	host     string
 	port     int
+	names    []string // that the certificate must have
 	mode     mode
 	internal bool // kopano_ssl's authority signs, not a public one
 	unknown  bool // that authority cannot be read from here
@@ -229,9 +253,11 @@ func (c *certificateClimb) chain(chain []*x509.Certificate) *failure {
 	case now.Before(leaf.NotBefore):
 		note(ReasonTLSNotYet, "the certificate is valid only from "+day(leaf.NotBefore))
 	}
-	if err := leaf.VerifyHostname(c.host); err != nil {
-		_, text := certificateReason(err, now)
-		note(ReasonTLSName, text)
+	for _, name := range c.names {
+		if err := leaf.VerifyHostname(name); name != "" && err != nil {
+			note(ReasonTLSName, fmt.Sprintf("the certificate is for %s, not for %s", certificateNames(leaf), oneLine(name)))
+			break
+		}
 	}
 	if reason, text := c.authority(chain); reason != ReasonNone {
 		note(reason, text)
@@ -328,7 +354,7 @@ func (c *certificateClimb) selfSignedNote() string {
 
 func (c *certificateClimb) webPlaces(r Reason) []finding.Location {
 	switch r {
-	case ReasonTLSName, ReasonNoCertificate, ReasonNoSuchHost, ReasonRefused, ReasonTimeout, ReasonUnreachable, ReasonResolver:
+	case ReasonTLSName, ReasonNoCertificate, ReasonNoSuchHost, ReasonResolver, ReasonRefused, ReasonTimeout, ReasonUnreachable, ReasonClosed, ReasonSilent, ReasonWrongServer:
 		return valuesLocations(c.web, "FQDN")
 	}
 	if v, ok := webSetting(c.web, "TLS_MODE"); ok && v.Reveal() == "tls_custom" {
@@ -362,13 +388,15 @@ func (c *certificateClimb) oldTLS(ctx context.Context) {
 	c.warn(finding.Warning, note)
 }
 
-// answers asks for the front page, to compare clocks.
-func (c *certificateClimb) answers(ctx context.Context) {
-	w := &web{target: c.target, insecure: true}
+// answers asks for the front page: with TLS 1.3 a server may refuse the client
+// only after the handshake. The answer is used to compare clocks.
+func (c *certificateClimb) answers(ctx context.Context) *failure {
+	w := &web{target: c.target, insecure: true} // the certificate was judged already
 	a, f := w.get(ctx, "https://"+hostPort(c.host, c.port)+"/")
 	if f == nil {
 		c.compareClock(a, "Certificates and sign-ins seem not yet valid or expired to the one whose clock is wrong.")
 	}
+	return f
 }
 
 // soap asks kopano_server for a page, which it refuses in its own way.

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,26 +13,22 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // maxBody is how much of an answer's body is read. A discovery document has
 // about 3 KB, a key set less.
 const maxBody = 1 << 20
 
-// maxHeader bounds the header of an answer.
-const maxHeader = 64 << 10
-
 // web asks questions over HTTP/1.1 as one service of the deployment would:
 // through the target's dialer, with the name of the configuration as Host and
 // SNI. It follows no redirect, uses no proxy of the environment, and reads a
-// limited amount in a limited time.
+// limited amount in a limited time: a peer gives up after 4 MB. It asks one
+// question after the other.
 type web struct {
 	target   Target
-	insecure bool // takes any certificate, as a client with INSECURE=yes does
-
-	mu   sync.Mutex
-	last *peer // the newest connection, to tell what answered when it was not HTTP
+	insecure bool  // takes any certificate, as a client with INSECURE=yes does
+	last     *peer // the newest connection, to tell what answered when it was not HTTP
+	secure   bool  // whether that speaks TLS
 }
 
 // answer is what came back.
@@ -52,9 +49,8 @@ func (w *web) get(ctx context.Context, address string) (*answer, *failure) {
 		return nil, &failure{Resolve, ReasonConfig, "the address " + oneLine(address) + " is not usable", err}
 	}
 	request.Header.Set("User-Agent", userAgent)
-	transport := w.transport(ctx)
-	defer transport.CloseIdleConnections()
-	response, err := transport.RoundTrip(request)
+	request.Close = true
+	response, err := w.RoundTrip(request)
 	if err != nil {
 		return nil, w.failure(ctx, err)
 	}
@@ -64,15 +60,92 @@ func (w *web) get(ctx context.Context, address string) (*answer, *failure) {
 
 const userAgent = "kopano-doctor"
 
+// RoundTrip sends a request on a connection of its own and reads the head of
+// the answer. It is an http.RoundTripper, without the one of net/http, whose
+// goroutines write to the log of the program when a server speaks first, as
+// servers of other protocols do. The connection has one rung's time to
+// connect, one for TLS, and one for the whole answer. Close the body to close it.
+func (w *web) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	conn, state, f := w.connect(ctx, request.URL)
+	if f != nil {
+		return nil, f
+	}
+	response, err := exchange(conn, request)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	response.TLS = state
+	return response, nil
+}
+
+func (w *web) connect(ctx context.Context, u *url.URL) (net.Conn, *tls.ConnectionState, *failure) {
+	host, port := hostPortOf(u)
+	p, f := dial(ctx, w.target, host, port)
+	if f != nil {
+		return nil, nil, f
+	}
+	w.last, w.secure = p, false
+	if u.Scheme == "http" || u.Scheme == "ws" {
+		p.rung(ctx, w.target)
+		return p, nil, nil
+	}
+	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: w.target.roots(), InsecureSkipVerify: w.insecure}
+	conn, f := handshake(ctx, w.target, p, config)
+	if f != nil {
+		_ = p.Close()
+		return nil, nil, f
+	}
+	w.secure = true
+	p.rung(ctx, w.target)
+	state := conn.ConnectionState()
+	return conn, &state, nil
+}
+
+// maxInformational is how many answers of the kind "100 Continue" are skipped.
+const maxInformational = 5
+
+func exchange(conn net.Conn, request *http.Request) (*http.Response, error) {
+	sent := request.Write(conn) // a server that has hung up may have said why before
+	in := bufio.NewReader(conn)
+	for range maxInformational {
+		response, err := http.ReadResponse(in, request)
+		if err != nil {
+			return nil, errors.Join(err, sent)
+		}
+		if response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
+			response.Body = &body{response.Body, conn}
+			if response.StatusCode == http.StatusSwitchingProtocols {
+				response.Body = &body{in, conn}
+			}
+			return response, nil
+		}
+	}
+	return nil, errInformational
+}
+
+var errInformational = errors.New("malformed: only informational answers")
+
+// body closes the connection with the body. It can be written to once the
+// protocol is switched.
+type body struct {
+	io.Reader
+	conn net.Conn
+}
+
+// Write writes to the connection.
+func (b *body) Write(p []byte) (int, error) { return b.conn.Write(p) }
+
+// Close closes the connection.
+func (b *body) Close() error { return b.conn.Close() }
+
 func (w *web) read(ctx context.Context, response *http.Response) (*answer, *failure) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil && len(body) <= maxBody {
 		return nil, w.failure(ctx, err)
 	}
-	a := &answer{Status: response.StatusCode, Header: response.Header, Body: body, State: response.TLS}
-	if p := w.peer(); p != nil {
-		a.Address = p.address
-	}
+	a := &answer{Status: response.StatusCode, Header: response.Header, Body: body, State: response.TLS, Address: w.last.address}
 	if len(body) > maxBody {
 		a.Body, a.Truncated = body[:maxBody], true
 	}
@@ -96,95 +169,28 @@ func isTLSHint(a *answer) bool {
 		strings.Contains(text, "plain http to an ssl-enabled server port")
 }
 
-// transport serves one request. Each connection has one rung's time to
-// connect, one for TLS, and one for the whole answer.
-func (w *web) transport(ctx context.Context) *http.Transport {
-	return &http.Transport{
-		// The context that net/http gives a dial may outlive the request, so ours is used.
-		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			p, f := w.dial(ctx, address)
-			if f != nil {
-				return nil, f
-			}
-			p.rung(ctx, w.target)
-			return p, nil
-		},
-		DialTLSContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			p, f := w.dial(ctx, address)
-			if f != nil {
-				return nil, f
-			}
-			conn, f := handshake(ctx, w.target, p, w.config(address))
-			if f != nil {
-				_ = p.Close()
-				return nil, f
-			}
-			p.rung(ctx, w.target)
-			return conn, nil
-		},
-		DisableKeepAlives:      true,
-		DisableCompression:     true, // a small gzip body may unpack to gigabytes
-		MaxResponseHeaderBytes: maxHeader,
-		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
-	}
-}
-
-func (w *web) config(address string) *tls.Config {
-	host, _, _ := net.SplitHostPort(address)
-	return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: w.target.roots(), InsecureSkipVerify: w.insecure}
-}
-
-func (w *web) dial(ctx context.Context, address string) (*peer, *failure) {
-	host, portText, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, &failure{Resolve, ReasonConfig, "the address " + oneLine(address) + " is not usable", err}
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return nil, &failure{Resolve, ReasonConfig, "the port in " + oneLine(address) + " is not a number", err}
-	}
-	p, f := dial(ctx, w.target, host, port)
-	if f != nil {
-		return nil, f
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.last = p
-	return p, nil
-}
-
-func (w *web) peer() *peer {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.last
-}
-
 // failure says why no answer came.
 func (w *web) failure(ctx context.Context, err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
 	}
-	p := w.peer()
+	p := w.last
 	if p == nil {
 		return &failure{Dial, ReasonInternal, "the request could not be sent: " + oneLine(err.Error()), err}
 	}
-	first := p.start()
-	text := err.Error()
+	first, malformed := p.start(), strings.Contains(err.Error(), "malformed")
 	switch {
-	case isTLSRecord(first) && strings.Contains(text, "malformed HTTP"):
+	case w.secure && malformed:
+		return &failure{Greet, ReasonWrongServer, p.address + " speaks TLS, and does not answer in HTTP", err}
+	case w.secure:
+	case malformed && isTLSRecord(first):
 		return &failure{TLS, ReasonTLSOnPlain, p.address + " speaks TLS where plain HTTP is expected", err}
-	case strings.Contains(text, "response headers exceeded"), strings.Contains(text, "too many 1xx"):
-		return &failure{Greet, ReasonWrongServer, p.address + " sends a header without end", err}
-	case strings.Contains(text, "malformed"), len(first) > 0 && !strings.HasPrefix(string(first), "HTTP/") && w.plain(first):
+	case malformed, len(first) > 0 && !strings.HasPrefix(string(first), "HTTP/"):
 		return &failure{Greet, ReasonWrongServer, p.address + " does not answer in HTTP" + answered(first), err}
 	}
 	return readFailure(ctx, err, Greet, p, w.target.timeout())
 }
-
-// plain reports whether the connection's first bytes are readable as they
-// are, and not the records of a TLS session that was agreed on.
-func (w *web) plain(first []byte) bool { return !isTLSRecord(first) }
 
 // roots gives the authorities that count as known.
 func (t Target) roots() *x509.CertPool {

@@ -298,7 +298,7 @@ func TestIssuerClock(t *testing.T) {
 		r.Header.Set("Date", time.Now().Add(-5*time.Minute).UTC().Format(http.TimeFormat))
 		return nil
 	}))
-	s.want(checkIssuer(s), expect{status: checks.OK, rung: checks.Ask, id: "live-oidc-clock-skew", at: "KCCONF_SERVER_KCOIDC_ISSUER_IDENTIFIER", says: "5m0s behind"})
+	s.want(checkIssuer(s), expect{status: checks.OK, rung: checks.Ask, id: "live-oidc-clock-skew", at: "KCCONF_SERVER_KCOIDC_ISSUER_IDENTIFIER", says: " behind this machine's"})
 }
 
 func TestIssuerRefused(t *testing.T) {

@@ -89,6 +89,9 @@ func (c *climb) finding(reason Reason, locations []finding.Location, title, mess
 	if len(locations) == 0 {
 		locations = c.target.Edge.Locations()
 	}
+	if to := c.target.Edge.To; len(locations) == 0 && to != nil { // a client outside, whose address is a published port
+		locations = append(locations, to.Locate("ports").As(finding.Fix))
+	}
 	return finding.Finding{
 		ID: "live-" + c.id + "-" + string(reason), Severity: finding.Error, Kind: finding.Live,
 		Title: title, Message: sentence(message), Locations: locations,

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ type scene struct {
 	pins    []string
 	now     func() time.Time
 	timeout time.Duration
-	from    string // the service whose link is checked, where the test has another than usual
+	edited  bool // the deployment is not the bundled one any more
 }
 
 func newScene(t *testing.T) *scene {
@@ -44,6 +45,7 @@ func newScene(t *testing.T) *scene {
 // edit replaces text in a file of the deployment.
 func (s *scene) edit(file, old, new string) {
 	s.t.Helper()
+	s.edited = true
 	name := filepath.Join(s.dir, file)
 	text, err := os.ReadFile(name)
 	labtest.Check(s.t, err)
@@ -64,12 +66,26 @@ func (s *scene) leaf(o lab.LeafOptions) *lab.Leaf {
 	return leaf
 }
 
+// bundled is the bundled deployment. Nothing changes a loaded deployment, so
+// one will do for all scenes that do not edit theirs.
+var bundled = sync.OnceValues(func() (*kopano.Topology, error) { return load("../testdata/deployments/full") })
+
+func load(dir string) (*kopano.Topology, error) {
+	d, err := deployment.Load(context.Background(), deployment.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return kopano.Recognise(d), nil
+}
+
 // target loads the deployment and aims at one link.
 func (s *scene) target(link, from string) checks.Target {
 	s.t.Helper()
-	d, err := deployment.Load(context.Background(), deployment.Options{Dir: s.dir})
+	topology, err := bundled()
+	if s.edited {
+		topology, err = load(s.dir)
+	}
 	labtest.Check(s.t, err)
-	topology := kopano.Recognise(d)
 	edge := topology.Edge(link + "@" + from)
 	if edge == nil {
 		var ids []string
@@ -80,7 +96,7 @@ func (s *scene) target(link, from string) checks.Target {
 	}
 	pins, err := vantage.ParsePins(s.pins)
 	labtest.Check(s.t, err)
-	host := vantage.NewHost(d, topology, pins).WithVolumes(filepath.Join(s.lab.Dir, "volumes"))
+	host := vantage.NewHost(topology.Deployment, topology, pins).WithVolumes(filepath.Join(s.lab.Dir, "volumes"))
 	return checks.Target{Edge: edge, Topology: topology, Dialer: host.From(edge.From), Files: host.Files(),
 		Now: s.now, Timeout: s.timeout, Roots: s.ca.Pool()}
 }

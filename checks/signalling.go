@@ -265,9 +265,7 @@ func (c *signalling) upgrade(ctx context.Context) *failure {
 // handshake sends a real upgrade and gives the answer to it. A server that
 // accepts it is left at once.
 func (c *signalling) handshake(ctx context.Context, address string) (*http.Response, *failure) {
-	transport := c.web.transport(ctx)
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: c.web, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	options := &websocket.DialOptions{HTTPClient: client, HTTPHeader: http.Header{"User-Agent": {userAgent}}}
 	conn, response, err := websocket.Dial(ctx, address, options)
 	if conn != nil {
@@ -318,8 +316,8 @@ func (c *signalling) port() int {
 }
 
 func (c *signalling) lastAddress() string {
-	if p := c.web.peer(); p != nil {
-		return p.address
+	if c.web.last != nil {
+		return c.web.last.address
 	}
 	return c.base
 }
