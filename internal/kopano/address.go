@@ -101,10 +101,12 @@ func uriProblem(err error) string {
 func parseHost(text string) Endpoint {
 	var e Endpoint
 	if scheme, _, ok := strings.Cut(text, "://"); ok {
-		return Endpoint{Problem: fmt.Sprintf("it must be a host name without %s://", scheme)}
+		return Endpoint{Problem: fmt.Sprintf("it must be a host name without %s://", short(scheme))}
 	}
 	host, port := text, ""
 	switch {
+	case strings.Contains(text, "@"): // nothing of it may be quoted
+		return Endpoint{Problem: "it must be a host name without user and password"}
 	case strings.HasPrefix(text, "["):
 		end := strings.IndexByte(text, ']')
 		if end < 0 {
@@ -143,7 +145,7 @@ func parseTransport(text string) Endpoint {
 	}
 	e := Endpoint{Scheme: strings.ToLower(transport)}
 	if e.Scheme != "lmtp" {
-		e.Problem = fmt.Sprintf("it starts with %q instead of lmtp", transport)
+		e.Problem = fmt.Sprintf("it starts with %q instead of lmtp", short(transport))
 	}
 	if file, ok := strings.CutPrefix(next, "unix:"); ok {
 		e.Path = file
@@ -192,13 +194,13 @@ func hostProblem(host string) string {
 	return fmt.Sprintf("%q is no host name", short(host))
 }
 
-// short keeps a message readable when a value is endless.
+// short keeps a message readable when a value is endless or no text.
 func short(s string) string {
-	const longest = 80
-	if len(s) <= longest {
-		return s
+	const longest = 60
+	if len(s) > longest {
+		s = s[:longest] + "…"
 	}
-	return s[:longest] + "…"
+	return strings.ToValidUTF8(s, "?")
 }
 
 func withPort(text, problem string) (port int, newProblem string) {
@@ -216,7 +218,7 @@ func withPort(text, problem string) (port int, newProblem string) {
 }
 
 // userInfo is the part of an address before the @.
-var userInfo = regexp.MustCompile(`(://)[^/@\s]*@`)
+var userInfo = regexp.MustCompile(`(://|^)[^/@\s]*@`)
 
 // withoutPassword removes user and password from addresses.
 func withoutPassword(text string) string {

@@ -98,15 +98,10 @@ func parseListenAddr(word string, names bool) (ListenAddr, string) {
 	if problem != "" {
 		return ListenAddr{}, problem
 	}
-	host, device, _ := strings.Cut(word[:colon], "%")
-	if strings.HasPrefix(host, "[") {
-		inner, rest, closed := strings.Cut(host[1:], "]")
-		if !closed || rest != "" {
-			return ListenAddr{}, "the bracket of an IPv6 address is not closed"
-		}
-		host = inner
+	host, device, closed := splitDevice(word[:colon])
+	if !closed {
+		return ListenAddr{}, "the bracket of an IPv6 address is not closed"
 	}
-	device = strings.TrimSuffix(device, "]")
 	a := ListenAddr{Host: host, Port: port, Loopback: device == "lo" || host != "" && isLoopback(host)}
 	if host == "" || host == "*" {
 		return a, ""
@@ -115,6 +110,20 @@ func parseListenAddr(word string, names bool) (ListenAddr, string) {
 		return ListenAddr{}, fmt.Sprintf("%q is a name: only *, an IP address or [an IPv6 address] can be listened on", short(host))
 	}
 	return a, ""
+}
+
+// splitDevice cuts the interface off an address: "*%lo", "[::]%lo", "[fe80::1%lo]".
+func splitDevice(text string) (host, device string, closed bool) {
+	if !strings.HasPrefix(text, "[") {
+		host, device, _ = strings.Cut(text, "%")
+		return host, device, true
+	}
+	host, rest, closed := strings.Cut(text[1:], "]")
+	host, device, _ = strings.Cut(host, "%")
+	if d, ok := strings.CutPrefix(rest, "%"); ok {
+		device, rest = d, ""
+	}
+	return host, device, closed && rest == ""
 }
 
 func parseRange(text string) ([]ListenAddr, string) {
