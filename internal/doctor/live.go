@@ -84,13 +84,24 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	case <-afterDone(ctx, grace):
 		result = outOfTime(r.options.Deadline)
 	}
-	if context.Cause(ctx) == errDeadline && cutShort(result) {
+	if timeIsOver(ctx) && cutShort(result) {
 		result = outOfTime(r.options.Deadline)
 	}
 	if result.Duration == 0 && result.Status != checks.Unchecked {
 		result.Duration = time.Since(start)
 	}
 	return result, w.name()
+}
+
+// timeIsOver reports whether the run's time is over. A connection's deadline
+// may end it some moments before the context does, so the last moments count.
+func timeIsOver(ctx context.Context) bool {
+	const moments = 50 * time.Millisecond
+	if ctx.Err() != nil {
+		return context.Cause(ctx) == errDeadline
+	}
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < moments
 }
 
 // cutShort reports whether a result is no more than the end of the run's time.
