@@ -32,6 +32,9 @@ func parseEndpoint(text string, form Form) Endpoint {
 	return e
 }
 
+// noScheme is replaced by the schemes that a link takes where it is known.
+const noScheme = "it does not start with a scheme such as https://"
+
 func parseURI(text string) Endpoint {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -41,7 +44,7 @@ func parseURI(text string) Endpoint {
 	if u.Opaque != "" { // turn:host:3478?transport=udp, or "ldap:389" without slashes
 		if !opaqueSchemes[e.Scheme] {
 			e.Scheme = ""
-			e.Problem = "it does not start with a scheme such as https://"
+			e.Problem = noScheme
 			return e
 		}
 		rest := parseHost(u.Opaque)
@@ -51,7 +54,7 @@ func parseURI(text string) Endpoint {
 	switch {
 	case e.Scheme == "":
 		e.Host, e.Path = "", ""
-		e.Problem = "it does not start with a scheme such as https://"
+		e.Problem = noScheme
 	case e.Scheme == "file" || e.Scheme == "unix":
 		e.Host, e.Problem = "", socketProblem(u)
 	case e.Scheme == "ldapi", e.Scheme == "default":
@@ -87,7 +90,7 @@ func uriProblem(err error) string {
 	case strings.Contains(text, "invalid port"):
 		return "the port is no number"
 	case strings.Contains(text, "missing protocol scheme"), strings.Contains(text, "first path segment"):
-		return "it does not start with a scheme such as https://"
+		return noScheme
 	case strings.Contains(text, "invalid character"), strings.Contains(text, "control character"):
 		return "it holds a blank or another character that no address has"
 	case strings.Contains(text, "missing ']'"):

@@ -45,7 +45,7 @@ func (t *Topology) publish(e *Edge) bool {
 			continue
 		}
 		first := e.Target == 0
-		if first || port == told {
+		if first || port == told && told != 0 {
 			e.Target = target
 		}
 		if told == 0 && first {
@@ -76,8 +76,14 @@ func targets(e *Edge, protocol string) []int {
 	}
 	system := SystemOf(e.Link.To)
 	for _, name := range strings.Fields(e.Link.Listener) {
-		if l := system.Listener(name); l != nil && l.Port != 0 {
-			out = append(out, l.Port)
+		l := system.Listener(name)
+		if l == nil || l.Port == 0 {
+			continue
+		}
+		out = append(out, l.Port)
+		// "143:1143": clients come on the usual port, whatever is behind it.
+		if target, ok := publishedAs(e.To, l.Port, protocol); ok {
+			out = append(out, target)
 		}
 	}
 	return out

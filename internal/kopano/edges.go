@@ -49,6 +49,10 @@ func (t *Topology) edge(l *Link, from *deployment.Service) *Edge {
 	}
 	e.Addr, e.More = addresses[0], addresses[1:]
 	switch {
+	case l.Through != Unknown && e.Addr.Text == "":
+		t.connectRole(e)
+		// The browser may well find it elsewhere, behind the same proxy.
+		e.Outside = e.To == nil
 	case e.Protocol == ProtoLocal:
 		e.To, e.Route = from, RouteContainer
 	case isLocal(e.Protocol):
@@ -58,7 +62,10 @@ func (t *Topology) edge(l *Link, from *deployment.Service) *Edge {
 	default:
 		t.connectHost(e)
 	}
-	if l.Through != Unknown && e.To != nil {
+	switch {
+	case e.Outside:
+		e.Route = RouteOutside
+	case l.Through != Unknown && e.To != nil:
 		e.Route = RouteBrowser
 	}
 	if e.To != nil {
@@ -72,10 +79,12 @@ func isLocal(p Protocol) bool { return p == ProtoSocket || p == ProtoFile || p =
 
 // applyVia lets the scheme of an address decide protocol, listeners and port.
 func applyVia(l *Link, a *Endpoint) (listeners string, p Protocol) {
+	if len(l.Via) > 0 && a.Problem == noScheme {
+		a.Problem = "it must start with " + schemes(l.Via)
+	}
 	if len(l.Via) == 0 || a.Scheme == "" || a.Problem != "" {
 		return l.Listener, l.Protocol
 	}
-	var known []string
 	for _, v := range l.Via {
 		if v.Scheme == a.Scheme {
 			if a.Port == 0 {
@@ -83,10 +92,24 @@ func applyVia(l *Link, a *Endpoint) (listeners string, p Protocol) {
 			}
 			return v.Listener, v.Protocol
 		}
-		known = append(known, v.Scheme+":")
 	}
-	a.Problem = "it starts with " + short(a.Scheme) + ": and must start with " + strings.Join(known, " or ")
+	a.Problem = "it starts with " + short(a.Scheme) + ": and must start with " + schemes(l.Via)
 	return l.Listener, l.Protocol
+}
+
+// schemes writes what an address may start with: "ldap://, ldaps:// or ldapi://".
+func schemes(via []Via) string {
+	var b strings.Builder
+	for i, v := range via {
+		switch {
+		case i > 0 && i == len(via)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(v.Scheme + "://")
+	}
+	return b.String()
 }
 
 // connectRole finds the other end of a link that has no address: whoever plays
@@ -122,39 +145,43 @@ func (t *Topology) connectHost(e *Edge) {
 		to, route, outside := t.resolve(e, a)
 		if to != nil {
 			e.To, e.Route, e.Outside = to, route, false
+			if route == RouteHost {
+				e.Target, _ = publishedAs(to, a.Port, "tcp")
+			}
 			return
 		}
-		if outside {
-			e.Outside, e.Route = true, RouteOutside
-		}
+		e.Outside = e.Outside || outside
 	}
 }
 
 func (t *Topology) resolve(e *Edge, a Endpoint) (to *deployment.Service, route Route, outside bool) {
-	if a.Host == "" {
+	switch addresses, known := extraHost(e.From, a.Host); {
+	case a.Host == "":
 		return nil, RouteNone, false
-	}
-	if a.Loopback {
+	case a.Loopback:
 		to, route = t.onLoopback(e, a.Port)
 		return to, route, false
-	}
-	if addresses, ok := extraHost(e.From, a.Host); ok && len(t.lookup(e.From, a.Host)) == 0 {
+	case known && len(t.lookup(e.From, a.Host)) > 0: // the fixed address of a service
+	case known:
 		if slices.Contains(addresses, "host-gateway") {
 			to = t.publisher(e.Link, a.Port)
 		}
 		return to, RouteHost, to == nil
+	case strings.EqualFold(a.Host, "host.docker.internal"):
+		to = t.publisher(e.Link, a.Port)
+		return to, RouteHost, to == nil
 	}
 	found := t.lookup(e.From, a.Host)
 	if len(found) == 0 {
-		if strings.EqualFold(a.Host, "host.docker.internal") {
-			if to = t.publisher(e.Link, a.Port); to != nil {
-				return to, RouteHost, false
-			}
-		}
 		return nil, RouteNone, t.mayBeOutside(e.From, a.Host)
 	}
 	best := t.choose(e, found)
-	return best.service, t.routeTo(e.From, best, a.Port), false
+	route = t.routeTo(e.From, best, a.Port)
+	if route == RouteNone && onHost(e.From) && strings.Contains(a.Host, ".") {
+		// On the host's network the world's DNS answers, not Docker's.
+		return nil, RouteNone, true
+	}
+	return best.service, route, false
 }
 
 // choose takes the service that a name means: one that plays the wanted role
@@ -187,13 +214,14 @@ func (t *Topology) choose(e *Edge, found []candidate) candidate {
 }
 
 func (t *Topology) routeTo(from *deployment.Service, c candidate, port int) Route {
-	switch route := t.route(from, c.service); {
-	case route == RouteContainer, route == RouteNamespace:
+	if route := t.route(from, c.service); c.reachable && route != RouteNone {
 		return route
-	case c.reachable:
+	}
+	if c.reachable {
 		return RouteNetwork
-	case onHost(from):
-		if _, _, ok := PublishedPort(c.service, port, "tcp"); ok {
+	}
+	if onHost(from) && !onHost(c.service) {
+		if _, ok := publishedAs(c.service, port, "tcp"); ok {
 			return RouteHost
 		}
 	}
@@ -216,17 +244,14 @@ func (t *Topology) onLoopback(e *Edge, port int) (*deployment.Service, Route) {
 	return nil, RouteNone
 }
 
-// publisher gives the service of the wanted role that publishes a port of the
-// host, whatever its number inside.
+// publisher gives the service of the wanted role that is behind a port of the
+// host.
 func (t *Topology) publisher(l *Link, hostPort int) *deployment.Service {
-	for _, s := range t.Services(l.To) {
-		for _, p := range s.Ports {
-			if p.Published == portKey(uint32(hostPort)) {
+	for _, r := range append([]Role{l.To}, l.Also...) {
+		for _, s := range t.Services(r) {
+			if _, ok := publishedAs(s, hostPort, "tcp"); ok {
 				return s
 			}
-		}
-		if onHost(s) {
-			return s
 		}
 	}
 	return nil
@@ -295,11 +320,26 @@ func (t *Topology) connectPath(e *Edge, listeners string) {
 			return
 		}
 	}
-	// Nobody plays the role: a folder of the host may hold what a program on
-	// the host itself puts there.
-	if e.To == nil && e.FromMount != nil && e.FromMount.Type != types.VolumeTypeTmpfs {
-		e.Outside, e.Route = true, RouteOutside
+	// Nobody plays the role here: a program on the host, or another project,
+	// may.
+	e.Outside = e.To == nil && e.FromMount != nil && t.filledFromOutside(e.Link, *e.FromMount)
+}
+
+// filledFromOutside reports whether something beside the deployment may keep a
+// socket or file in a mount: a folder of the host, a volume of another project,
+// or the volume of a service that runs once and was then taken out.
+func (t *Topology) filledFromOutside(l *Link, v types.ServiceVolumeConfig) bool {
+	switch v.Type {
+	case types.VolumeTypeBind:
+		return true
+	case types.VolumeTypeVolume:
+		if t.Deployment.Model != nil && bool(t.Deployment.Model.Volumes[v.Source].External) {
+			return true
+		}
+		system := SystemOf(l.To)
+		return system != nil && system.OneShot && v.Source != ""
 	}
+	return false
 }
 
 // meetingPlace is the folder in which both ends meet.

@@ -28,12 +28,15 @@ func indexNames(d *deployment.Deployment) nameIndex {
 		}
 	}
 	for _, s := range d.Services {
+		var everywhere []string
 		if len(s.NetworkNames()) == 0 {
-			continue // the host's or another container's network: no name of its own
+			// On the host's or another container's network nobody reaches it
+			// by its name; the name is kept to say so.
+			everywhere = []string{}
 		}
-		add(s.Name, s, nil)
-		add(s.ContainerName, s, nil)
-		add(s.Hostname, s, nil)
+		add(s.Name, s, everywhere)
+		add(s.ContainerName, s, everywhere)
+		add(s.Hostname, s, everywhere)
 		for network, config := range s.Networks {
 			if config == nil {
 				continue
@@ -232,6 +235,22 @@ func isLoopback(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.Unmap().IsLoopback()
+}
+
+// publishedAs gives the container port behind a port of the host.
+func publishedAs(s *deployment.Service, hostPort int, protocol string) (target int, ok bool) {
+	if hostPort <= 0 {
+		return 0, false
+	}
+	if onHost(s) {
+		return hostPort, true
+	}
+	for _, p := range s.Ports {
+		if p.Published == strconv.Itoa(hostPort) && (p.Protocol == "" || p.Protocol == protocol) {
+			return int(p.Target), true
+		}
+	}
+	return 0, false
 }
 
 // PublishedPort gives the host's address and port under which a container port

@@ -37,7 +37,7 @@ func roleOfImage(image Image, s *deployment.Service) (r Role, decided bool) {
 	if image.Is(coreImages...) {
 		start, ok := s.Get("SERVICE_TO_START")
 		if !ok {
-			return Server, true // core/Dockerfile
+			return roleOfCoreCommand(s), true
 		}
 		r := roleOfStart(s)
 		return r, r != Unknown || strings.TrimSpace(start.Reveal()) == ""
@@ -68,6 +68,21 @@ func roleOfStart(s *deployment.Service) Role {
 		}
 	}
 	return Unknown
+}
+
+// roleOfCoreCommand is for kopano_core without SERVICE_TO_START: some forks take
+// "start-dagent" as the command; upstream's start script then runs the server
+// (core/Dockerfile), whatever the command says.
+func roleOfCoreCommand(s *deployment.Service) Role {
+	for _, word := range s.Command {
+		start := strings.TrimSuffix(strings.TrimPrefix(word, "start-"), "d")
+		for i := range Systems {
+			if word != start && strings.TrimSuffix(Systems[i].Start, "d") == start && start != "" {
+				return Systems[i].Role
+			}
+		}
+	}
+	return Server
 }
 
 // roleOfCommand looks for a program of Kopano in entrypoint and command.

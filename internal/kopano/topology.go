@@ -33,7 +33,7 @@ type Edge struct {
 	Outside  bool                // the address names a server outside the deployment (a dotted name or an IP that no service has, or a socket of the host)
 	Shared   []string            // networks that both ends share; empty also when To is nil
 	Route    Route               // how From gets to To
-	Target   int                 // links from clients: the container's port behind the published one
+	Target   int                 // RouteHost: the container's port behind the host's; 0 when it is Addr.Port itself
 
 	// For sockets and files: what each end mounts where they meet. nil when
 	// nothing is mounted there.
@@ -166,7 +166,7 @@ func (e *Edge) Locations() []finding.Location {
 // With no listener to compare with, or no port, it is true.
 func (e *Edge) Reaches() bool {
 	port := e.Addr.Port
-	if e.From == nil {
+	if e.Target != 0 {
 		port = e.Target
 	}
 	if e.Listen == nil || e.Listen.Problem != "" || port == 0 {
