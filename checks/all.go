@@ -24,6 +24,20 @@ func All() map[string]Check {
 		"konnect-ssl":       CheckSSLFiles,
 		"kapi-ssl":          CheckSSLFiles,
 		"kwmserver-ssl":     CheckSSLFiles,
+		"dagent-ssl":        CheckSSLFiles,
+		"spooler-ssl":       CheckSSLFiles,
+		"monitor-ssl":       CheckSSLFiles,
+		"search-ssl":        CheckSSLFiles,
+		"spamd-ssl":         CheckSSLFiles,
+		"gateway-ssl":       CheckSSLFiles,
+		"ical-ssl":          CheckSSLFiles,
+
+		// Only where the link is told to use https; a socket has no certificate.
+		"webapp-server":  CheckServerCertificate,
+		"zpush-server":   CheckServerCertificate,
+		"kdav-server":    CheckServerCertificate,
+		"gateway-server": CheckServerCertificate,
+		"ical-server":    CheckServerCertificate,
 
 		"server-issuer":         CheckIssuer,
 		"webapp-issuer":         CheckIssuer,
@@ -33,6 +47,7 @@ func All() map[string]Check {
 		"grapi-explorer-issuer": CheckIssuer,
 		"web-konnect":           CheckKonnect,
 
-		"web-kwmserver": CheckSignalling,
+		"web-kwmserver":  CheckSignalling,
+		"meet-kwmserver": CheckSignalling,
 	}
 }

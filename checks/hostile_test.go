@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 	"github.com/kopano-doctor/kopano-doctor/internal/lab/labtest"
 )
 
@@ -56,11 +58,28 @@ func flood(c net.Conn, chunk []byte) {
 // the memory, or take the link for a good one.
 func hostile(t *testing.T, name string, check func(*scene) checks.Result) {
 	t.Helper()
+	hostileBehind(t, name, check, func(_ *scene, c net.Conn) net.Conn { return c })
+}
+
+// hostileTLS does the same behind TLS with a good certificate.
+func hostileTLS(t *testing.T, name string, check func(*scene) checks.Result) {
+	t.Helper()
+	hostileBehind(t, name, check, func(s *scene, c net.Conn) net.Conn {
+		leaf, err := s.ca.Issue(lab.LeafOptions{Names: []string{publicName}})
+		if err != nil {
+			s.t.Error(err)
+		}
+		return tls.Server(c, lab.ServerTLS(leaf))
+	})
+}
+
+func hostileBehind(t *testing.T, name string, check func(*scene) checks.Result, wrap func(*scene, net.Conn) net.Conn) {
+	t.Helper()
 	for what, peer := range hostilePeers {
 		t.Run(what, func(t *testing.T) {
 			s := newScene(t)
 			s.timeout = 400 * time.Millisecond
-			address, err := s.lab.Serve(peer)
+			address, err := s.lab.Serve(func(c net.Conn) { peer(wrap(s, c)) })
 			labtest.Check(t, err)
 			s.pin(name, address)
 			var before, after runtime.MemStats

@@ -375,3 +375,7 @@ func TestIssuerHostile(t *testing.T) {
 func TestKonnectHostile(t *testing.T) {
 	hostile(t, "kopano_konnect:8777", func(s *scene) checks.Result { return s.run(checks.CheckKonnect, "web-konnect", "web") })
 }
+
+func TestIssuerHostileBehindTLS(t *testing.T) {
+	hostileTLS(t, publicName+":443", checkIssuer)
+}
