@@ -77,9 +77,6 @@ func fqdnValues(in *Input) func(*deployment.Service, string) bool {
 
 func fqdnFormat(in *Input) []finding.Finding {
 	return judge(in, fqdnValues(in), func(x sighting) *verdict {
-		if x.unset() {
-			return nil
-		}
 		why := fqdnFault(x.text(), in.Topology.Role(x.service))
 		if why == "" {
 			return nil
@@ -168,7 +165,7 @@ func fqdnCleaned(in *Input) []finding.Finding {
 	for _, web := range in.Topology.Services(kopano.Web) {
 		fqdn, ok := web.Get("FQDN")
 		host := strings.ToLower(hostOf(fqdn.Reveal()))
-		if !ok || host == "" {
+		if !ok || host == "" || strings.Contains(host, "${") {
 			continue
 		}
 		aliases := aliasesOf(web)

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/distribution/reference"
-
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
@@ -44,15 +42,11 @@ func imageRules() []Rule {
 
 // tagOf gives the tag of an image, "latest" when it has none, and "" when a digest fixes it.
 func tagOf(image string) string {
-	ref, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
+	if strings.Contains(image, "@") {
 		return ""
 	}
-	if _, ok := ref.(reference.Digested); ok {
-		return ""
-	}
-	if t, ok := ref.(reference.Tagged); ok {
-		return t.Tag()
+	if tag := kopano.ParseImage(image).Tag; tag != "" {
+		return tag
 	}
 	return "latest"
 }
@@ -92,7 +86,7 @@ func counted(n int, one, many string) string {
 func coreSkew(in *Input) []finding.Finding {
 	byTag := map[string][]*deployment.Service{}
 	for _, s := range in.Deployment.Services {
-		if strings.HasSuffix(imageName(s.Image), "kopano_core") {
+		if kopano.ParseImage(s.Image).Is("kopano_core") {
 			tag := tagOf(s.Image)
 			byTag[tag] = append(byTag[tag], s)
 		}
@@ -118,18 +112,11 @@ func coreSkew(in *Input) []finding.Finding {
 	return out
 }
 
-// imageName gives an image's name without registry, tag and digest: "zokradonh/kopano_core".
-func imageName(image string) string {
-	ref, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return ""
-	}
-	return reference.Path(ref)
-}
-
 // mariadbRelease gives major and minor of an official mariadb image.
 func mariadbRelease(s *deployment.Service) (major, minor int, ok bool) {
-	if imageName(s.Image) != "library/mariadb" {
+	switch kopano.ParseImage(s.Image).Path {
+	case "mariadb", "library/mariadb", "docker.io/mariadb", "docker.io/library/mariadb":
+	default:
 		return 0, 0, false
 	}
 	version, _, _ := strings.Cut(tagOf(s.Image), "-")

@@ -75,6 +75,9 @@ func mailRules() []Rule {
 func mailFQDN(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Mail) {
+		if fragment(s) || strings.Contains(s.DomainName+s.Hostname, "${") {
+			continue
+		}
 		// OVERRIDE_HOSTNAME takes the place of both (docker-mailserver, environment.md).
 		name := joinHost(s.Hostname, s.DomainName)
 		place, what := s.Locate("domainname"), "domainname "+quote(s.DomainName)
@@ -175,14 +178,14 @@ func mailSettings(in *Input) []finding.Finding {
 			v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
 		case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !strings.Contains(x.text(), "://") && value(x.service, "SASLAUTHD_MECHANISMS") == "ldap":
 			v.severity = finding.Error
-			v.message = x.name() + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
+			v.message = x.value.Key + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
 			v.consequence = "Mail programs cannot log in to send mail."
-			v.remedy = "Write SASLAUTHD_LDAP_SERVER=ldap://" + shortened(x.text())
+			v.remedy, v.here = "Write SASLAUTHD_LDAP_SERVER=ldap://"+shortened(x.text()), true
 		case key == "SASLAUTHD_LDAP_SERVER" && major < 10 && strings.Contains(x.text(), "://"):
 			v.severity = finding.Error
-			v.message = x.name() + " is " + x.shown() + "; " + release + " puts ldap:// in front itself."
+			v.message = x.value.Key + " is " + x.shown() + "; " + release + " puts ldap:// in front itself."
 			v.consequence = "Mail programs cannot log in to send mail."
-			v.remedy = "Write host and port alone."
+			v.remedy, v.here = "Write host and port alone, in kopano-docker ${LDAP_HOST}.", true
 			if value(x.service, "SASLAUTHD_MECHANISMS") != "ldap" {
 				return nil
 			}
@@ -360,7 +363,7 @@ func mailTransport(in *Input) []finding.Finding {
 func mailImage(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Mail) {
-		if !strings.HasPrefix(strings.TrimPrefix(s.Image, "docker.io/"), "tvial/docker-mailserver") {
+		if !kopano.ParseImage(s.Image).Is("tvial/docker-mailserver") {
 			continue
 		}
 		out = append(out, finding.Finding{

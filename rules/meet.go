@@ -317,9 +317,6 @@ func meetCase(in *Input) []finding.Finding {
 
 func bridgeAddress(in *Input) []finding.Finding {
 	return judge(in, on(in, kopano.Kwmbridge, "use_nat_1to1_ips"), func(x sighting) *verdict {
-		if x.unset() {
-			return nil
-		}
 		for ip := range strings.FieldsFuncSeq(x.text(), func(r rune) bool { return r == ' ' || r == ',' }) {
 			if _, err := netip.ParseAddr(ip); err != nil {
 				return &verdict{

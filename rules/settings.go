@@ -428,7 +428,7 @@ func kapiBlank(in *Input) []finding.Finding {
 func commentEmpty(in *Input) []finding.Finding {
 	return judge(in, onCore(in), func(x sighting) *verdict {
 		st, ok := settingOf(x.value.Key)
-		if !ok || st.kind == "KCCONF" || strings.TrimSpace(x.text()) != "" || x.unset() {
+		if !ok || st.kind == "KCCONF" || strings.TrimSpace(x.text()) != "" {
 			return nil
 		}
 		v := &verdict{
@@ -488,7 +488,7 @@ var startable = []string{"dagent", "gateway", "grapi", "ical", "kapi", "monitor"
 
 func serviceToStart(in *Input) []finding.Finding {
 	want := func(s *deployment.Service, key string) bool {
-		return key == "SERVICE_TO_START" && strings.HasSuffix(imageName(s.Image), "kopano_core")
+		return key == "SERVICE_TO_START" && kopano.ParseImage(s.Image).Is("kopano_core")
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		if slices.Contains(startable, x.text()) {

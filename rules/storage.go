@@ -90,11 +90,11 @@ func dataNotOnVolume(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Deployment.Services {
 		sys := kopano.SystemOf(in.Topology.Role(s))
-		if sys == nil {
+		if sys == nil || fragment(s) {
 			continue
 		}
 		for _, m := range sys.Volumes {
-			if !keepsAt(s, m.Path) {
+			if !keepsAt(in, s, m.Path) {
 				continue
 			}
 			if _, ok := mountedAt(s, m.Path); ok || len(s.VolumesFrom) > 0 || subMounted(s, m.Path) {
@@ -119,16 +119,43 @@ func dataNotOnVolume(in *Input) []finding.Finding {
 	return out
 }
 
-// keepsAt reports whether a service of kopano-docker really keeps its data at
-// the path: kopano_server's and kopano_search's follow a setting.
-func keepsAt(s *deployment.Service, p string) bool {
-	for _, key := range []string{"KCCONF_SERVER_ATTACHMENT_PATH", "KCCONF_SEARCH_INDEX_PATH"} {
-		if v := value(s, key); v != "" && p == "/kopano/data" && !strings.HasPrefix(path.Clean(v)+"/", "/kopano/data/") {
-			return false
-		}
+// keepsAt reports whether a service really keeps data at the path that the
+// image of kopano-docker uses: some follow a setting, and other images have
+// other folders.
+func keepsAt(in *Input, s *deployment.Service, p string) bool {
+	image := kopano.ParseImage(s.Image)
+	switch in.Topology.Role(s) {
+	case kopano.Server:
+		storage := value(s, "KCCONF_SERVER_ATTACHMENT_STORAGE")
+		return storage != "s3" && storage != "database" && keptBelow(value(s, "KCCONF_SERVER_ATTACHMENT_PATH"), p)
+	case kopano.Search:
+		return keptBelow(value(s, "KCCONF_SEARCH_INDEX_PATH"), p)
+	case kopano.Grapi:
+		return has(s, "KCCONF_GRAPI_PERSISTENCY_PATH") && keptBelow(value(s, "KCCONF_GRAPI_PERSISTENCY_PATH"), p)
+	case kopano.Web:
+		return certificate(s) == "public" // nothing else of value is there
+	case kopano.LDAP:
+		return osixia(image)
+	case kopano.Mail:
+		return image.Is("docker-mailserver") && p != "/tmp/docker-mailserver"
+	case kopano.Database:
+		return image.Is("mariadb", "mysql", "percona", "percona-server") && !strings.Contains(image.Path, "bitnami")
 	}
-	return value(s, "KCCONF_SERVER_ATTACHMENT_STORAGE") != "s3" && value(s, "KCCONF_SERVER_ATTACHMENT_STORAGE") != "database"
+	return true
 }
+
+// keptBelow reports whether a setting keeps its files at or below a folder; one that is not set does.
+func keptBelow(setting, folder string) bool {
+	return setting == "" || strings.HasPrefix(path.Clean(setting)+"/", folder+"/")
+}
+
+// osixia reports whether an image is osixia/openldap or kopano-docker's, which is made from it.
+func osixia(image kopano.Image) bool {
+	return image.Is("osixia/openldap", "kopano_ldap", "kopano_ldap_demo")
+}
+
+// fragment reports whether a service is only a part of one, whose own file is not loaded.
+func fragment(s *deployment.Service) bool { return s.Image == "" && s.Build == nil }
 
 // subMounted reports whether something is mounted below the path.
 func subMounted(s *deployment.Service, p string) bool {
@@ -140,7 +167,7 @@ func subMounted(s *deployment.Service, p string) bool {
 func ldapVolumesHalf(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.LDAP) {
-		if !strings.Contains(s.Image, "kopano_ldap") && !strings.Contains(s.Image, "osixia/openldap") {
+		if !osixia(kopano.ParseImage(s.Image)) {
 			continue // other images keep their data elsewhere
 		}
 		_, data := mountedAt(s, "/var/lib/ldap")
@@ -177,30 +204,45 @@ func readOnlyPackages(in *Input) []finding.Finding {
 }
 
 func machineID(in *Input) []finding.Finding {
-	var out []finding.Finding
+	paths := []string{"/etc/machine-id", "/var/lib/dbus/machine-id"}
+	var none, some []finding.Finding
+	old := true
 	for _, s := range in.Deployment.Services {
 		sys := kopano.SystemOf(in.Topology.Role(s))
-		if sys == nil || !sys.MachineID || value(s, "DISABLE_CHECKS") == "true" || len(s.VolumesFrom) > 0 {
+		if sys == nil || !sys.MachineID || fragment(s) || value(s, "DISABLE_CHECKS") == "true" || len(s.VolumesFrom) > 0 {
 			continue
 		}
 		var lacks []string
-		for _, p := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
+		for _, p := range paths {
 			if mountOver(s, p) == "" {
 				lacks = append(lacks, p)
 			}
 		}
+		old = old && len(lacks) == len(paths)
 		if len(lacks) == 0 {
 			continue
 		}
-		out = append(out, finding.Finding{
+		f := finding.Finding{
 			Subject: s.Name, Key: "machine-id",
 			Message:     "Nothing is mounted at " + list(lacks, 3) + ".",
 			Consequence: s.Name + " waits for it and then stops.",
 			Remedy:      "Add to volumes: " + "/etc/machine-id:" + strings.Join(lacks, " and /etc/machine-id:"),
 			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
-		})
+		}
+		if len(lacks) == len(paths) {
+			none = append(none, f)
+		} else {
+			some = append(some, f)
+		}
 	}
-	return out
+	// Where no service has it, the files are from before November 2019, when
+	// the images did not wait for it yet; with images of that time all is well.
+	if old && len(none) > 1 {
+		none = merged(none, "machine-id")
+		none[0].Severity = finding.Warning
+		none[0].Consequence = "Images of 2020 and later wait for it and then stop; older ones do not need it."
+	}
+	return append(none, some...)
 }
 
 func machineIDLegacy(in *Input) []finding.Finding {
@@ -227,7 +269,7 @@ func tmpfsMissing(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Deployment.Services {
 		sys := kopano.SystemOf(in.Topology.Role(s))
-		if sys == nil || !s.ReadOnly || sys.Start == "" || mountOver(s, "/tmp") != "" || tmpfsOver(s, "/tmp") || value(s, "AUTOCONFIGURE") == "false" {
+		if sys == nil || fragment(s) || !s.ReadOnly || sys.Start == "" || mountOver(s, "/tmp") != "" || tmpfsOver(s, "/tmp") || value(s, "AUTOCONFIGURE") == "false" {
 			continue
 		}
 		out = append(out, finding.Finding{

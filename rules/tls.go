@@ -128,7 +128,7 @@ func insecureValue(in *Input) []finding.Finding {
 
 func insecureEmpty(in *Input) []finding.Finding {
 	return judge(in, on(in, kopano.Server, insecureKeys[kopano.Server]), func(x sighting) *verdict {
-		if x.text() != "" || x.unset() {
+		if x.text() != "" {
 			return nil
 		}
 		return &verdict{
@@ -220,7 +220,7 @@ func insecureWithTrusted(in *Input) []finding.Finding {
 func tlsMode(in *Input) []finding.Finding {
 	modes := []string{"tls_auto", "tls_custom", "tls_selfsigned", "tls_off"}
 	return judge(in, on(in, kopano.Web, "TLS_MODE"), func(x sighting) *verdict {
-		if slices.Contains(modes, x.text()) || x.unset() {
+		if slices.Contains(modes, x.text()) {
 			return nil
 		}
 		remedy := "Write one of " + strings.Join(modes, ", ") + "."
@@ -320,7 +320,7 @@ func tlsOffAlias(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, web := range in.Topology.Services(kopano.Web) {
 		host := hostOf(value(web, "FQDN"))
-		if certificate(web) != "off" || host == "" || !contains(aliasesOf(web), host) {
+		if certificate(web) != "off" || host == "" || strings.Contains(host, "${") || !contains(aliasesOf(web), host) {
 			continue
 		}
 		v := certificateSetting(web)

@@ -150,7 +150,7 @@ func booleanPython(in *Input) []finding.Finding {
 
 func listenInvalid(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
-		if !strings.HasSuffix(st.name, "listen") && !strings.HasSuffix(st.name, "listen_tls") || x.text() == "" || x.unset() {
+		if !strings.HasSuffix(st.name, "listen") && !strings.HasSuffix(st.name, "listen_tls") || x.text() == "" {
 			return nil
 		}
 		for addr := range strings.FieldsSeq(x.text()) {
@@ -214,7 +214,7 @@ var goLevels = []string{"panic", "fatal", "error", "warn", "warning", "info", "d
 
 func logLevel(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
-		if st.name != "log_level" || x.text() == "" || x.unset() {
+		if st.name != "log_level" || x.text() == "" {
 			return nil
 		}
 		words := slices.Contains([]string{"kapid", "grapi", "search", "spamd", "autorespond"}, st.section)
@@ -267,7 +267,7 @@ func debugFlag(in *Input) []finding.Finding {
 
 func serverSocket(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
-		if st.name != "server_socket" || x.text() == "" || x.unset() || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) || value(x.service, "DISABLE_CHECKS") == "true" {
+		if st.name != "server_socket" || x.text() == "" || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) || value(x.service, "DISABLE_CHECKS") == "true" {
 			return nil
 		}
 		why := ""
@@ -361,7 +361,7 @@ func zpushPrefix(in *Input) []finding.Finding {
 
 func zpushFolders(in *Input) []finding.Finding {
 	return judge(in, on(in, kopano.ZPush, "ZPUSH_ADDITIONAL_FOLDERS"), func(x sighting) *verdict {
-		if x.text() == "" || x.unset() {
+		if x.text() == "" {
 			return nil // the script leaves out what is not set
 		}
 		var folders []map[string]any

@@ -109,7 +109,14 @@ func unsetVariable(in *Input) []finding.Finding {
 		if !ok {
 			continue
 		}
-		if why := brokenWhenEmpty[in.Topology.Role(s)][u.Key]; why != "" && wholeOrIssuer(s, u) && !contains(x.serious, why) {
+		why := lossWhenEmpty(in, s, u.Key)
+		switch {
+		case strings.HasPrefix(u.Key, "ports"):
+			why = s.Name + " is published on a port of the host that Docker chooses, another one after each start."
+		case why != "" && !wholeOrIssuer(s, u):
+			why = ""
+		}
+		if why != "" && !contains(x.serious, why) {
 			x.serious = append(x.serious, why)
 		}
 	}

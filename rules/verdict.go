@@ -28,11 +28,22 @@ type verdict struct {
 	message     string
 	consequence string
 	remedy      string
+	here        bool // the entry itself is to be changed, not the variable that it takes its value from
+}
+
+// places gives the places of a value for a verdict, the one to change first.
+func (v verdict) places(x sighting) []finding.Location {
+	if !v.here {
+		return x.value.Locations()
+	}
+	out := []finding.Location{x.value.At.As(finding.Fix)}
+	return distinct(append(out, placed(x.value, finding.Origin)...))
 }
 
 // judge looks at every environment value for which want holds and reports the
-// verdicts, one finding per place to change. judge's function gives nil for a
-// value that is right.
+// verdicts, one finding per place to change. rule gives nil for a value that is
+// right. Values that could not be made out are passed over: what is missing in
+// them is the fault, and the rules about variables report it.
 func judge(in *Input, want func(s *deployment.Service, key string) bool, rule func(x sighting) *verdict) []finding.Finding {
 	var order []string
 	groups := map[string][]sighting{}
@@ -43,12 +54,15 @@ func judge(in *Input, want func(s *deployment.Service, key string) bool, rule fu
 				continue
 			}
 			x := sighting{s, s.Env[key]}
+			if x.unresolved() {
+				continue
+			}
 			v := rule(x)
 			if v == nil {
 				continue
 			}
 			place := ""
-			if ls := x.value.Locations(); len(ls) > 0 {
+			if ls := v.places(x); len(ls) > 0 {
 				place = ls[0].String()
 			}
 			id := fmt.Sprintf("%d\x00%s\x00%s", v.severity, v.message, place)
@@ -77,7 +91,7 @@ func (v verdict) about(xs []sighting) finding.Finding {
 		if !slices.Contains(names, x.service.Name) {
 			names = append(names, x.service.Name)
 		}
-		f.Locations = append(f.Locations, x.value.Locations()...)
+		f.Locations = append(f.Locations, v.places(x)...)
 	}
 	f.Locations = distinct(f.Locations)
 	if len(names) > 1 {
@@ -97,8 +111,12 @@ func (x sighting) name() string {
 	return name
 }
 
-// unset reports whether the value is empty because a ${VARIABLE} in it is
-// defined nowhere; the rule unset-variable speaks about those.
+// unresolved reports whether the value could not be made out: it has a hole, or
+// a ${VARIABLE} was left standing because Compose refuses it.
+func (x sighting) unresolved() bool { return x.unset() || strings.Contains(x.text(), "${") }
+
+// unset reports whether a ${VARIABLE} in the value is defined nowhere; the rule
+// unset-variable speaks about those.
 func (x sighting) unset() bool {
 	return slices.ContainsFunc(x.value.Variables, func(v deployment.Variable) bool { return v.Source == deployment.FromUnset })
 }

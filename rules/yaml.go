@@ -212,7 +212,7 @@ func portEmpty(in *Input) []finding.Finding {
 		}
 		s, ok := in.Deployment.Service(sc.Path[1])
 		name := m[1] + m[2]
-		if !ok || !randomPort(s, m[3]) {
+		if !ok || !randomPort(s, m[3]) || undefined(in, name) {
 			continue
 		}
 		f := finding.Finding{
@@ -299,4 +299,9 @@ func sameText(in *Input, s *deployment.Service, a, b finding.Location) bool {
 	x, _ := entryAt(in, s.Name, a)
 	y, _ := entryAt(in, s.Name, b)
 	return x.Text == y.Text
+}
+
+// undefined reports whether a variable is defined nowhere.
+func undefined(in *Input, name string) bool {
+	return slices.ContainsFunc(in.Deployment.Unset, func(u deployment.VariableUse) bool { return u.Name == name })
 }
