@@ -76,6 +76,9 @@ func CheckSSLFiles(ctx context.Context, t Target) Result {
 	if c.worst != nil {
 		return c.fail(c.worst)
 	}
+	if len(files) == 1 {
+		return c.ok(Ask, "%s is there and valid", files[0].path)
+	}
 	return c.ok(Ask, "%d files of %s are there, belong together and are valid", len(files), sslFolder)
 }
 

@@ -20,7 +20,7 @@ func TestSSLFiles(t *testing.T) {
 	_, err := lab.WriteSSLFiles(s.sslVolume(), publicName)
 	labtest.Check(t, err)
 	for link, from := range sslLinks {
-		s.want(s.run(checks.CheckSSLFiles, link, from), expect{status: checks.OK, rung: checks.Ask, message: "are there"})
+		s.want(s.run(checks.CheckSSLFiles, link, from), expect{status: checks.OK, rung: checks.Ask, message: "valid"})
 	}
 }
 

@@ -1,12 +1,19 @@
 package lab
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
 )
 
 // sslServices are the names for which kopano_ssl makes a key (ssl/start.sh of
@@ -69,6 +76,40 @@ func secretFiles(ca *CA, files map[string][]byte) error {
 	files["konnectd-encryption.key"] = secret[:32]
 	files["kapid-pubs-secret.key"] = []byte(hex.EncodeToString(secret[32:]) + "\n")
 	return nil
+}
+
+// SigningKey gives the public half of Konnect's signing key in such a folder,
+// for an OpenID provider that signs with it.
+func SigningKey(dir string) (*PublicKey, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "konnectd-tokens-signing-key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM block in the signing key")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return &PublicKey{uuid.NewString(), "sig", jose.PS256, key.(crypto.Signer).Public()}, nil
+}
+
+// ServerLeaf issues the certificate of kopano_server's HTTPS port.
+func ServerLeaf(ca *CA, fqdn string) (*Leaf, error) {
+	return ca.Issue(LeafOptions{Names: []string{"kopano_server", fqdn}})
+}
+
+// SOAP answers as kopano_server's ports do to a question that is no call
+// (gSOAP 2.8). It is a stand-in: kopano-server is no Debian package any more.
+func SOAP() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "gSOAP/2.8")
+		w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?><fault>HTTP GET method not implemented</fault>`)
+	})
 }
 
 // Pair gives key and certificate in one file, the key first.

@@ -1,16 +1,13 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/joho/godotenv"
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 )
@@ -34,7 +31,7 @@ func (s *stage) copyDeployment(source string) error {
 		return err
 	}
 	s.env = env
-	override := "# Ties the deployment to this demonstration.\nvolumes:\n  kopanossl:\n    driver: local\n    driver_opts:\n      type: none\n      o: bind\n      device: " + filepath.Join(s.folder, "ssl") + "\n"
+	override := "# Ties the deployment to this demonstration.\nvolumes:\n  kopanossl:\n    driver: local\n    driver_opts:\n      type: none\n      o: bind\n      device: " + s.sslFolder() + "\n"
 	if err := os.WriteFile(filepath.Join(s.folder, "docker-compose.demo.yml"), []byte(override), 0o644); err != nil {
 		return err
 	}
@@ -50,7 +47,7 @@ func (s *stage) copyDeployment(source string) error {
 func (s *stage) pin(name, address string) { s.pins = append(s.pins, name+"="+address) }
 
 func (s *stage) start() error {
-	for _, start := range []func() error{s.directory, s.database, s.delivery, s.web, s.certificates} {
+	for _, start := range []func() error{s.directory, s.database, s.delivery, s.certificates, s.web} {
 		if err := start(); err != nil {
 			return err
 		}
@@ -99,7 +96,11 @@ func (s *stage) web() error {
 	if err != nil {
 		return err
 	}
-	konnect, err := lab.OpenID(lab.OpenIDOptions{Issuer: "https://" + s.env["FQDN"]})
+	key, err := lab.SigningKey(s.sslFolder())
+	if err != nil {
+		return err
+	}
+	konnect, err := lab.OpenID(lab.OpenIDOptions{Issuer: "https://" + s.env["FQDN"], Keys: []op.Key{key}})
 	if err != nil {
 		return err
 	}
@@ -122,44 +123,22 @@ func (s *stage) web() error {
 	return nil
 }
 
-// certificates writes what kopano_ssl makes.
+// certificates writes what kopano_ssl makes, and starts kopano_server's HTTPS
+// port, which uses it.
 func (s *stage) certificates() error {
-	dir := filepath.Join(s.folder, "ssl")
-	if err := os.MkdirAll(filepath.Join(dir, "clients"), 0o755); err != nil {
-		return err
-	}
-	ca, err := lab.NewCA("Internal Kopano System")
+	ca, err := lab.WriteSSLFiles(s.sslFolder(), s.env["FQDN"])
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{"ca.pem": ca.PEM(), "ecparam.pem": {}, "meet-kwmserver.pem": {}, "konnectd-identifier-registration.yaml": []byte("clients: []\n")}
-	for _, name := range []string{"kopano_server", "kopano_server_2", "kopano_dagent", "kopano_monitor", "kopano_search", "kopano_spooler", "kopano_webapp", "admin"} {
-		leaf, err := ca.Issue(lab.LeafOptions{Names: []string{name, s.env["FQDN"]}})
-		if err != nil {
-			return err
-		}
-		files[name+".pem"] = append(leaf.KeyPEM(), leaf.CertPEM()...)
-		public, err := x509.MarshalPKIXPublicKey(leaf.Cert.PublicKey)
-		if err != nil {
-			return err
-		}
-		files["clients/"+name+"-public.pem"] = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
-	}
-	signing, err := ca.Issue(lab.LeafOptions{RSABits: 2048})
+	leaf, err := lab.ServerLeaf(ca, s.env["FQDN"])
 	if err != nil {
 		return err
 	}
-	files["konnectd-tokens-signing-key.pem"] = signing.KeyPEM()
-	secret := make([]byte, 96)
-	if _, err := rand.Read(secret); err != nil {
-		return err
+	address, err := s.lab.ServeHTTP("", lab.SOAP(), lab.ServerTLS(leaf))
+	if err == nil {
+		s.pin("kopano_server:237", address)
 	}
-	files["konnectd-encryption.key"] = secret[:32]
-	files["kapid-pubs-secret.key"] = []byte(hex.EncodeToString(secret[32:]) + "\n")
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
+
+func (s *stage) sslFolder() string { return filepath.Join(s.folder, "ssl") }
