@@ -1,9 +1,6 @@
 package checks
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/tls"
 	"regexp"
 	"strings"
 
@@ -133,73 +130,4 @@ func anyone(filter string) string {
 // placesOf gives the places of settings, the first one's first.
 func (s ldapSettings) placesOf(keys ...string) []finding.Location {
 	return valuesLocations(s.from, keys...)
-}
-
-// The files in which OpenLDAP's library looks for its settings (ldap.conf(5)).
-const (
-	ldapConf     = "/etc/ldap/ldap.conf"
-	maxLDAPConf  = 64 << 10
-	maxAuthority = 1 << 20
-)
-
-// tlsConfig is what the client checks: the server's name, and an authority
-// that the machine trusts or that the container is given.
-func (c *ldapClimb) tlsConfig() *tls.Config {
-	config := &tls.Config{ServerName: c.server.Host, MinVersion: tls.VersionTLS12}
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		c.asked = true
-		return &tls.Certificate{}, nil
-	}
-	if c.settings.keys.postfix {
-		config.InsecureSkipVerify = true // #nosec G402 -- as Postfix does; the connection is judged as the client would
-		return config
-	}
-	roots := c.target.roots().Clone()
-	authority, require := c.libraryConf()
-	if authority != "" && c.target.Files != nil {
-		if pem, err := c.target.Files.ReadFile(c.settings.from, authority, maxAuthority); err == nil {
-			roots.AppendCertsFromPEM(pem)
-		}
-	}
-	config.RootCAs = roots
-	config.InsecureSkipVerify = require == "never" || require == "allow" // #nosec G402 -- as the client is told
-	return config
-}
-
-// libraryConf gives TLS_CACERT and TLS_REQCERT as the library in the container
-// finds them: in its environment, else in a mounted ldap.conf.
-func (c *ldapClimb) libraryConf() (authority, require string) {
-	s := c.settings
-	if s.from == nil {
-		return "", ""
-	}
-	if c.target.Files != nil {
-		if text, err := c.target.Files.ReadFile(s.from, ldapConf, maxLDAPConf); err == nil {
-			authority, require = parseLDAPConf(text)
-		}
-	}
-	if v, ok := s.value("LDAPTLS_CACERT"); ok {
-		authority = v
-	}
-	if v, ok := s.value("LDAPTLS_REQCERT"); ok {
-		require = v
-	}
-	return authority, strings.ToLower(require)
-}
-
-func parseLDAPConf(text []byte) (authority, require string) {
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 {
-			continue
-		}
-		switch strings.ToUpper(fields[0]) {
-		case "TLS_CACERT":
-			authority = fields[1]
-		case "TLS_REQCERT":
-			require = fields[1]
-		}
-	}
-	return authority, require
 }

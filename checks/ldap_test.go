@@ -20,7 +20,9 @@ const (
 	readonlyPassword = "Ht5gYk2nWq8vRj3xPb6mCd9s"
 )
 
-func checkLDAP(s *scene) checks.Result { return s.run(checks.CheckLDAP, "server-ldap", "kopano_server") }
+func checkLDAP(s *scene) checks.Result {
+	return s.run(checks.CheckLDAP, "server-ldap", "kopano_server")
+}
 
 // directory starts an OpenLDAP that fits the bundled deployment.
 func directory(t *testing.T, l *lab.Lab, o lab.SlapdOptions) *lab.Slapd {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -100,11 +101,12 @@ type mariaClimb struct {
 	port   int
 	peer   *peer
 	server serverVersion
+	hasTLS bool // the server offers TLS
 }
 
 // session logs in over the connection whose greeting was read, and asks.
 func (c *mariaClimb) session(ctx context.Context, greeting []byte) Result {
-	db, err := c.open(ctx, greeting)
+	db, err := c.open(greeting)
 	if err != nil {
 		return c.fail(&failure{Authenticate, ReasonInternal, "the database driver does not start", err})
 	}
@@ -122,19 +124,25 @@ func (c *mariaClimb) session(ctx context.Context, greeting []byte) Result {
 	return c.ok(Ask, "logged in as %s; %s, Kopano's tables are there (schema %d)", oneLine(c.setting(mysqlUser)), c.server, q.schema)
 }
 
-// open makes a pool of one connection: the one that is open already. When the
-// driver wants another, it gets none, so that a lost connection ends the check.
-func (c *mariaClimb) open(ctx context.Context, greeting []byte) (*sql.DB, error) {
+// config is the login that kopano_server makes.
+func (c *mariaClimb) config() *mysql.Config {
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", net.JoinHostPort(c.host, strconv.Itoa(c.port))
 	config.User, config.Passwd, config.DBName = c.setting(mysqlUser), c.setting(mysqlPassword), c.setting(mysqlDatabase)
 	config.Logger = &mysql.NopLogger{}
 	config.AllowNativePasswords = true
 	config.CheckConnLiveness = false
+	return config
+}
+
+// open makes a pool of one connection: the one that is open already. When the
+// driver wants another, it gets none, so that a lost connection ends the check.
+func (c *mariaClimb) open(greeting []byte) (*sql.DB, error) {
+	config := c.config()
 	used := false
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) {
 		if used {
-			return nil, errors.New("the connection is lost")
+			return nil, errLost
 		}
 		used = true
 		return &replayConn{Conn: c.peer, first: greeting}, nil
@@ -146,6 +154,39 @@ func (c *mariaClimb) open(ctx context.Context, greeting []byte) (*sql.DB, error)
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(1)
 	return db, nil
+}
+
+var errLost = errors.New("the connection is lost")
+
+// onlyWithTLS tries a refused login once more, with TLS: MariaDB refuses a
+// login without TLS, where it wants one, in the words of a wrong password. The
+// certificate does not matter, since nothing is read.
+func (c *mariaClimb) onlyWithTLS(ctx context.Context) bool {
+	if !c.hasTLS {
+		return false
+	}
+	config := c.config()
+	config.TLS = &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- see above
+	config.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		p, f := dial(ctx, c.target, c.host, c.port)
+		if f != nil {
+			return nil, f
+		}
+		p.rung(ctx, c.target)
+		return &replayConn{Conn: p}, nil
+	}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.target.timeout())
+	defer cancel()
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 func (c *mariaClimb) setting(key string) string {
@@ -187,6 +228,10 @@ func (c *mariaClimb) loginFailed(ctx context.Context, err error) *failure {
 	f := &failure{Authenticate, ReasonLoginRefused, fmt.Sprintf("%s refuses the login of %s: %s", c.peer.address, user, serverWords(refusal)), err}
 	switch refusal.Number {
 	case errAccessDenied, errAccessDeniedPlugin:
+		if c.onlyWithTLS(ctx) {
+			f.Message = fmt.Sprintf("%s refuses the login of %s without TLS, and lets it in with TLS", c.peer.address, user)
+			return c.tlsRequired(f)
+		}
 		f.Reason = ReasonCredentials
 		places := append(valuesLocations(from, mysqlPassword, mysqlUser), c.otherEnd(mysqlPassword)...)
 		return c.broke(f, places, fmt.Sprintf("%s does not let %s in", c.to(c.host), c.from()), c.credentialsRemedy())
@@ -200,17 +245,23 @@ func (c *mariaClimb) loginFailed(ctx context.Context, err error) *failure {
 		places := append(valuesLocations(from, mysqlDatabase), c.otherEnd(mysqlDatabase)...)
 		return c.broke(f, places, fmt.Sprintf("There is no database %s", database), c.grantRemedy(database, user))
 	case errSecureTransport:
-		f.Reason = ReasonTLSRequired
-		return c.broke(f, valuesLocations(from, "KCCONF_SERVER_MYSQL_HOST"), c.to(c.host)+" takes no logins without TLS",
-			fmt.Sprintf("Turn require_secure_transport off on %s for the deployment's own network: kopano_server does not use TLS to its database.", c.to(c.host)))
+		return c.tlsRequired(f)
 	}
 	return c.greetingRefused(f, refusal.Number)
+}
+
+// tlsRequired: kopano_server has no setting for TLS to its database.
+func (c *mariaClimb) tlsRequired(f *failure) *failure {
+	user := oneLine(c.setting(mysqlUser))
+	f.Reason = ReasonTLSRequired
+	return c.broke(f, valuesLocations(c.target.Edge.From, "KCCONF_SERVER_MYSQL_HOST"), c.to(c.host)+" takes no logins without TLS",
+		fmt.Sprintf("kopano_server uses no TLS to its database. Turn require_secure_transport off on %s (SET GLOBAL require_secure_transport=OFF), and the user's own demand (ALTER USER '%s'@'%%' REQUIRE NONE), where the way there is safe.", c.to(c.host), user))
 }
 
 // lost says why a conversation broke off.
 func (c *mariaClimb) lost(ctx context.Context, err error, at Rung) *failure {
 	f := readFailure(ctx, err, at, c.peer, c.target.timeout())
-	if errors.Is(err, mysql.ErrInvalidConn) || strings.Contains(err.Error(), "lost") {
+	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, errLost) {
 		f = &failure{at, ReasonClosed, c.peer.address + " closed the connection", err}
 	}
 	if f.status() == Broken {

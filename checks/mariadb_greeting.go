@@ -51,10 +51,18 @@ func (c *mariaClimb) greet(ctx context.Context) ([]byte, *failure) {
 		version, _, ok := bytes.Cut(body[1:], []byte{0})
 		if ok && len(version) > 0 {
 			c.server = parseServerVersion(string(version))
+			c.hasTLS = offersTLS(body[1+len(version)+1:])
 			return packet, nil
 		}
 	}
 	return nil, c.notMySQL(errNotMySQL)
+}
+
+// offersTLS reads the capabilities of a greeting: after the version come the
+// connection's number (4 bytes), the scramble (8), a zero, and the lower half.
+func offersTLS(rest []byte) bool {
+	const at, clientSSL = 4 + 8 + 1, 1 << 11
+	return len(rest) >= at+2 && binary.LittleEndian.Uint16(rest[at:])&clientSSL != 0
 }
 
 var errNotMySQL = errors.New("not MySQL")
