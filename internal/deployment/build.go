@@ -94,6 +94,9 @@ func (b *builder) mapping(y *yaml.Node, key pos, path []string) *node {
 		if k.Kind != yaml.ScalarNode {
 			continue
 		}
+		if k.ShortTag() != "!!str" {
+			b.w.keyIsNoText(b.src, k, path)
+		}
 		name := k.Value
 		if old, ok := first[name]; ok {
 			b.w.duplicateKey(b.src, old, k, path)
@@ -195,8 +198,12 @@ func (b *builder) expand(n *node, path []string) {
 		b.w.unset = append(b.w.unset, VariableUse{Name: u.name, At: place(u.from), Service: service, Key: key})
 	}
 	if e.err != nil {
+		n.broken = true
 		b.w.badExpansion(n, e, service, key)
-		return
+		if !isMissing(e.err) {
+			return
+		}
+		// The rest of the text can be looked at with the variable left empty.
 	}
 	n.text = e.text
 }

@@ -117,24 +117,31 @@ func (d *Deployment) resolveEnvironment(s *selection) {
 func (w *walker) readServiceFiles(d *Deployment, s *selection, name string) []assignment {
 	spec := d.Model.Services[name]
 	refs := w.envFileRefs(d.sources.tree, name, spec.EnvFiles)
-	sets := w.envFiles.service(name, refs, serviceScope(s.scope, spec.Environment))
+	v := newValuer(s.scope, d.sources.tree.field("services").field(name))
+	sets := w.envFiles.service(name, refs, v.scopeOf(spec.Environment))
 	for _, hook := range spec.PreStart {
-		w.envFiles.service(name, w.envFileRefs(nil, name, hook.EnvFiles), serviceScope(s.scope, hook.Environment))
+		w.envFiles.service(name, w.envFileRefs(nil, name, hook.EnvFiles), v.scopeOf(hook.Environment))
 	}
 	return sets
 }
 
-// serviceScope is what a service's env file can refer to: the project's
-// variables, then the service's own environment.
-func serviceScope(sc *scope, env types.MappingWithEquals) finder {
+// scopeOf is what a service's env file can refer to: the project's variables,
+// then the service's own environment.
+func (v *valuer) scopeOf(env types.MappingWithEquals) finder {
 	return func(name string) (*definition, bool) {
-		if d, ok := sc.find(name); ok {
+		if d, ok := v.scope.find(name); ok {
 			return d, true
 		}
-		if v, ok := env[name]; ok && v != nil {
-			return &definition{name: name, value: *v, source: FromEnvironment}, true
+		value, ok := env[name]
+		if !ok || value == nil {
+			return nil, false
 		}
-		return nil, false
+		d := &definition{name: name, value: *value, source: FromEnvironment}
+		if n := v.entries[name]; n != nil {
+			d.at, d.variables = v.entry(name, n, *value)
+			d.history = history(d.variables)
+		}
+		return d, true
 	}
 }
 

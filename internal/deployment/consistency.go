@@ -59,7 +59,7 @@ func (r *repairer) checkVolumes(p *types.Project, name string, svc types.Service
 		if v.Type != types.VolumeTypeVolume || v.Source == "" {
 			continue
 		}
-		if _, ok := p.Volumes[v.Source]; ok || strings.Contains(v.Source, "${") {
+		if _, ok := p.Volumes[v.Source]; ok || r.unexpanded([]string{"services", name, "volumes", strconv.Itoa(i)}) {
 			continue
 		}
 		r.undefined(UndefinedVolume, name, "volume", v.Source, "volumes", slices.Sorted(maps.Keys(p.Volumes)), r.at(name, "volumes", strconv.Itoa(i)))
@@ -164,9 +164,12 @@ func (r *repairer) checkImage(name string, svc types.ServiceConfig) {
 	if slices.ContainsFunc(r.w.problems.list, func(p Problem) bool {
 		return p.Subject == name && (strings.HasPrefix(p.Key, "extends") || strings.HasSuffix(p.Key, ".image"))
 	}) {
-		return
+		return // an extends that failed, or an image that is no text
 	}
 	n := r.tree.field("services").field(name)
+	if image := n.field("image"); image != nil && image.broken {
+		return
+	}
 	if n.field("image") != nil && n.field("image").text == "" {
 		r.w.refuse(NoImage, name, fmt.Sprintf("The image of service %s is empty.", name), "Set the variable that it comes from, or write the image's name.", "image", n.field("image").location())
 		return

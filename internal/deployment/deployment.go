@@ -76,7 +76,7 @@ const (
 type Variable struct {
 	Name        string
 	secret.Text                    // what it expanded to
-	Source      Source             // FromEnvFile, FromProcess, FromDefault or FromUnset
+	Source      Source             // FromEnvFile, FromProcess, FromDefault or FromUnset; FromEnvironment in an env_file line that uses what the service's environment: sets
 	At          finding.Location   // where it is defined; for FromProcess the file is "(environment)"; for FromDefault the place of the ${…}; zero for FromUnset
 	Use         finding.Location   // where the ${…} stands
 	Variables   []Variable         // the ${…}s inside its own definition

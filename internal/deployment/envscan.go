@@ -53,7 +53,7 @@ func scanEnv(text string, body int) []statement {
 	var out []statement
 	pos := body
 	for {
-		pos = statementStart(text, pos)
+		pos = statementStart(text, min(pos, len(text)))
 		if pos >= len(text) {
 			return out
 		}

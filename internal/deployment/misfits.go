@@ -35,7 +35,7 @@ func (r *repairer) dropMisfits() {
 }
 
 func (r *repairer) reportMisfit(s *composeSchema, m misfit) {
-	at, found := r.place(m.path)
+	at, _ := r.place(m.path)
 	subject := r.subject(m.path)
 	key := strings.Join(m.path, ".")
 	if slices.Contains(r.dropped, key) {
@@ -58,7 +58,7 @@ func (r *repairer) reportMisfit(s *composeSchema, m misfit) {
 	case *kind.UniqueItems:
 		r.w.refuse(InvalidValue, subject, fmt.Sprintf("%s has the same item twice.", dotted(m.path)), "Delete one of the two.", key, at)
 	default:
-		if found && r.unexpanded(m.path) {
+		if r.unexpanded(m.path) {
 			return
 		}
 		r.w.refuse(InvalidValue, subject, fmt.Sprintf("%s does not follow the Compose specification: %s.", dotted(m.path), m.text()), "Correct the value.", key, at)
@@ -225,5 +225,5 @@ func (r *repairer) unexpanded(path []string) bool {
 			return false
 		}
 	}
-	return n.kind == kindScalar && strings.Contains(n.text, "${")
+	return n.broken
 }

@@ -72,6 +72,7 @@ func enumerate(names []string) string {
 }
 
 func (ps *problems) add(p Problem) {
+	p.Locations = slices.DeleteFunc(p.Locations, finding.Location.IsZero)
 	for i := range p.Locations {
 		if p.Locations[i].Role == "" {
 			p.Locations[i].Role = finding.Related
@@ -80,7 +81,6 @@ func (ps *problems) add(p Problem) {
 			}
 		}
 	}
-	p.Locations = slices.DeleteFunc(p.Locations, finding.Location.IsZero)
 	for i := range ps.list {
 		if o := &ps.list[i]; o.Kind == p.Kind && o.Subject == p.Subject && o.Message == p.Message && first(o.Locations) == first(p.Locations) {
 			return
@@ -141,6 +141,30 @@ func (w *walker) duplicateKey(src *source, old, again *yaml.Node, path []string)
 		fmt.Sprintf("%q stands twice %s, in line %d and again in line %d.", again.Value, where, before.Line, at.Line),
 		fmt.Sprintf("Keep one of the two and delete the other; where both set something, put it together under one %q.", again.Value),
 		strings.Join(append(slices.Clone(path), again.Value), "."), at, before)
+}
+
+// keyIsNoText reports a key that YAML takes for a number, a boolean or nothing.
+func (w *walker) keyIsNoText(src *source, k *yaml.Node, path []string) {
+	written := shorten(k.Value)
+	if written == "" {
+		written = "nothing"
+	}
+	w.refuse(WrongType, subjectOf(path, src), fmt.Sprintf("YAML reads the name %s as %s, but Compose wants text for a name.", written, plainTag(k.ShortTag())),
+		fmt.Sprintf("Put it into quotes: %q:", k.Value), strings.Join(append(slices.Clone(path), k.Value), "."), src.at(scalarStart(src, k)))
+}
+
+func plainTag(tag string) string {
+	switch tag {
+	case "!!bool":
+		return "a boolean"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!null":
+		return "an empty value"
+	case "!!timestamp":
+		return "a date"
+	}
+	return "something that is no text"
 }
 
 // subjectOf is the service that a path belongs to, else the file.
@@ -293,12 +317,16 @@ func (w *walker) envUnreadable(ref envFileRef, u *unreadable, service string) {
 	}
 	message := fmt.Sprintf("Service %s wants the env file %s, which %s.", service, name, state)
 	subject := service
+	at := ref.location()
+	if at.IsZero() {
+		at = finding.Location{File: name}
+	}
 	if service == "" {
 		message, subject = fmt.Sprintf("The env file %s, which defines the variables, %s.", name, state), name
 	}
 	w.problems.addTo("env\x00"+name, subject, group{subject: name, many: func(services []string) string {
 		return fmt.Sprintf("The services %s want the env file %s, which %s.", enumerate(services), name, state)
-	}}, Problem{Kind: kind, Severity: finding.Error, Subject: subject, Message: message, Remedy: remedy, Key: name, Locations: []finding.Location{ref.location()}})
+	}}, Problem{Kind: kind, Severity: finding.Error, Subject: subject, Message: message, Remedy: remedy, Key: name, Locations: []finding.Location{at}})
 }
 
 // envLines reports the lines of an env file that Compose refuses.

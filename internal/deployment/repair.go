@@ -106,12 +106,14 @@ func (r *repairer) dropItems(service string, spec map[string]any, field, what, r
 			kept = append(kept, v)
 			continue
 		}
-		at, written := r.item(service, field, text)
-		if strings.Contains(text, "${") || strings.Contains(text, "$$") {
-			continue // a variable without value, reported as such
-		}
-		if written == "" {
-			written = text
+		at, written := finding.Location{}, text
+		if it := r.item(service, field, text); it != nil {
+			if it.broken {
+				continue // a variable without value, reported as such
+			}
+			at, written = it.location(), it.scalar.raw
+		} else {
+			at, _ = r.place([]string{"services", service, field})
 		}
 		r.w.refuse(InvalidValue, service, fmt.Sprintf("%q of service %s is no %s that Compose can read.", shorten(text), service, strings.TrimPrefix(what, "a ")), remedy, field+"\x00"+written, at)
 	}
@@ -119,17 +121,17 @@ func (r *repairer) dropItems(service string, spec map[string]any, field, what, r
 }
 
 // item finds an entry of a list by its text.
-func (r *repairer) item(service, field, text string) (finding.Location, string) {
+func (r *repairer) item(service, field, text string) *node {
 	list := r.tree.field("services").field(service).field(field)
-	if list != nil {
-		for _, it := range list.items {
-			if it.kind == kindScalar && strings.ReplaceAll(it.text, "$", "$$") == text {
-				return it.location(), it.scalar.raw
-			}
+	if list == nil {
+		return nil
+	}
+	for _, it := range list.items {
+		if it.kind == kindScalar && strings.ReplaceAll(it.text, "$", "$$") == text {
+			return it
 		}
 	}
-	at, _ := r.place([]string{"services", service, field})
-	return at, ""
+	return nil
 }
 
 // isolate finds the services that compose-go refuses one by one, reports why,

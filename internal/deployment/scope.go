@@ -134,6 +134,12 @@ func literal(text string) expansion {
 	return expansion{text: t, err: err}
 }
 
+// isMissing reports whether a text is refused for a variable without value.
+func isMissing(err error) bool {
+	var missing *template.MissingRequiredError
+	return errors.As(err, &missing)
+}
+
 func requiredAt(refs []reference, name string) int {
 	for _, r := range refs {
 		if r.name == name {

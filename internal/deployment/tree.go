@@ -29,6 +29,7 @@ type node struct {
 	scalar *scalar // of a scalar
 	text   string  // of a scalar: with variables expanded
 	value  any     // of a scalar that YAML reads as no string: a number, a boolean, a date
+	broken bool    // its variables could not be expanded; that is reported
 	scope  *scope  // the variables in force where it is written
 
 	keys   []string // of a mapping, in the order of the file

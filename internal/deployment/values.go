@@ -19,12 +19,8 @@ func (d *Deployment) addService(name string, spec types.ServiceConfig, s *select
 	if svc.At.IsZero() {
 		svc.At = finding.Location{File: s.w.firstFile(), Line: 1}
 	}
-	v := valuer{scope: s.scope, entries: map[string]*node{}, sets: map[string][]assignment{}, fallback: svc.At}
-	if env := n.field("environment"); env != nil {
-		if env = keyed(env); env.kind == kindMap {
-			v.entries = env.fields
-		}
-	}
+	v := newValuer(s.scope, n)
+	v.fallback = svc.At
 	for _, set := range d.sources.sets[name] {
 		v.sets[set.key] = append(v.sets[set.key], set)
 	}
@@ -50,6 +46,16 @@ type valuer struct {
 	entries  map[string]*node        // environment:
 	sets     map[string][]assignment // env_file lines by key, in the order of reading
 	fallback finding.Location
+}
+
+func newValuer(sc *scope, service *node) *valuer {
+	v := &valuer{scope: sc, entries: map[string]*node{}, sets: map[string][]assignment{}}
+	if env := service.field("environment"); env != nil {
+		if env = keyed(env); env.kind == kindMap {
+			v.entries = env.fields
+		}
+	}
+	return v
 }
 
 func (v *valuer) value(key, value string) Value {
