@@ -37,10 +37,10 @@ const (
 // settings of the environment.
 type Section struct {
 	Name    string
-	Fatal   bool // the program does not start with a setting that it does not know
-	Listed  bool // its settings are in the table
-	Start   []string
-	Program string // who reads it, in an administrator's words
+	Fatal   bool     // the program does not start with a setting that it does not know
+	Listed  bool     // its settings are in the table
+	Start   []string // values of SERVICE_TO_START whose program reads it; empty when tools or several programs do
+	Program string   // who reads it, in an administrator's words
 }
 
 // sections of kopano_core (base/kcconf.py changes every file of the image). What

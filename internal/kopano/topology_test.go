@@ -219,8 +219,12 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 		for _, e := range top.Edges {
-			for _, a := range top.Agreements(e) {
-				_ = a.Agree
+			top.Agreements(e)
+			if e.From == nil && e.To == nil || e.Route == "" || e.Protocol == "" {
+				t.Errorf("%s: incomplete: %s", p, line(e))
+			}
+			if e.Outside != (e.Route == RouteOutside) || e.Outside && e.To != nil {
+				t.Errorf("%s: contradicts itself: %s", p, line(e))
 			}
 		}
 		return nil
