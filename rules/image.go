@@ -42,7 +42,7 @@ func imageRules() []Rule {
 
 // tagOf gives the tag of an image, "latest" when it has none, and "" when a digest fixes it.
 func tagOf(image string) string {
-	if strings.Contains(image, "@") {
+	if strings.Contains(image, "@") || strings.Contains(image, "${") {
 		return ""
 	}
 	if tag := kopano.ParseImage(image).Tag; tag != "" {
@@ -86,7 +86,7 @@ func counted(n int, one, many string) string {
 func coreSkew(in *Input) []finding.Finding {
 	byTag := map[string][]*deployment.Service{}
 	for _, s := range in.Deployment.Services {
-		if kopano.ParseImage(s.Image).Is("kopano_core") {
+		if kopano.ParseImage(s.Image).Is("kopano_core") && tagOf(s.Image) != "" {
 			tag := tagOf(s.Image)
 			byTag[tag] = append(byTag[tag], s)
 		}

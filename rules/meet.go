@@ -250,6 +250,7 @@ func konnectCase(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			key:         true,
 			message:     x.value.Key + " is not read; the start script looks for " + low + ".",
 			consequence: "The setting has no effect.",
 			remedy:      "Write it in lower case: " + low,
@@ -300,7 +301,7 @@ func meetCase(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		rest := strings.TrimPrefix(strings.TrimPrefix(x.value.Key, "KCCONF_MEET_"), "KCCONF_CALENDAR_")
-		v := &verdict{consequence: "The setting has no effect."}
+		v := &verdict{key: true, consequence: "The setting has no effect."}
 		switch {
 		case strings.HasPrefix(rest, "GRID_"):
 			v.message = x.value.Key + " is not read; the switch is called " + rest + "."

@@ -79,11 +79,18 @@ func cronSyntax(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
-			message:     x.name() + " is " + quote(x.text()) + ": " + why + ".",
+			message:     x.name() + " begins with " + quote(scheduleOf(x.text())) + ": " + why + ".",
 			consequence: "No job runs at all: users of the directory are not synchronised and deleted mail is not purged.",
 			remedy:      "Write minute, hour, day, month, weekday and the command with one blank between them, for example 10 * * * * docker exec kopano_server kopano-admin --sync",
 		}
 	})
+}
+
+// scheduleOf gives the part of a job in front of its command, which may hold a
+// password and is not shown.
+func scheduleOf(job string) string {
+	fields := strings.SplitN(job, " ", 6)
+	return strings.Join(fields[:min(len(fields), 5)], " ")
 }
 
 func cronFault(job string) string {
@@ -250,7 +257,7 @@ func backup(in *Input) []finding.Finding {
 			message:     x.name() + " calls kopano-backup -h, which prints a help text and saves nothing.",
 			consequence: "After a fault of the disk or a wrong click there is nothing to go back to.",
 			remedy:      "Write a real kopano-backup call with a mounted folder; if you save mailboxes elsewhere, empty the job.",
-		}.about([]sighting{x}))
+		}.about(in, []sighting{x}))
 	}
 	return out
 }

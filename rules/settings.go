@@ -167,6 +167,7 @@ func malformedName(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			key:         true,
 			message:     key + " is not read: the name must be KCCONF_SECTION_NAME in capital letters.",
 			consequence: "The setting has no effect.",
 			remedy:      "Write the section in capital letters, and the name in capital letters, digits and underscores.",
@@ -192,6 +193,7 @@ func unknownSection(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			key:         true,
 			message:     x.value.Key + " is for " + st.section + ".cfg, which does not exist.",
 			consequence: "The setting has no effect.",
 			remedy:      "The files are " + list(kopano.Sections(), 24) + ".",
@@ -222,6 +224,7 @@ func missingPrefix(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			key:         true,
 			message:     x.value.Key + " sets " + st.name + " in " + st.section + ".cfg, which is no setting there; " + st.section + "_" + st.name + " is.",
 			consequence: unknownConsequence(x, st),
 			remedy:      "Write " + better,
@@ -257,6 +260,7 @@ func unknownSetting(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			key:         true,
 			message:     x.value.Key + " sets " + st.name + " in " + st.section + ".cfg, which Kopano does not know.",
 			consequence: unknownConsequence(x, st),
 			remedy:      "Delete it, or look the name up in the manual page of " + st.section + ".cfg.",
@@ -288,6 +292,7 @@ func removedSetting(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			key:         true,
 			message:     x.value.Key + " sets " + st.name + ", which Kopano knew until release 8.7 only.",
 			consequence: unknownConsequence(x, st),
 			remedy:      "Delete it.",
@@ -308,7 +313,7 @@ func obsoleteSetting(in *Input) []finding.Finding {
 		if !ok {
 			return nil
 		}
-		v := &verdict{consequence: "The setting has no effect.", remedy: "Delete it."}
+		v := &verdict{key: true, consequence: "The setting has no effect.", remedy: "Delete it."}
 		switch s.State {
 		case kopano.StateObsolete, kopano.StateUnused:
 			v.message = x.value.Key + " sets " + st.name + ", which the program accepts and does not use any more."
@@ -334,6 +339,7 @@ func wrongService(in *Input) []finding.Finding {
 		}
 		reader := readerOf(st.section)
 		v := &verdict{
+			key:         true,
 			message:     x.value.Key + " is a setting of " + st.section + ".cfg, which only " + reader + " reads.",
 			consequence: "The setting has no effect here.",
 			remedy:      "Move it to " + reader + ".",

@@ -135,7 +135,8 @@ func keepsAt(in *Input, s *deployment.Service, p string) bool {
 	case kopano.Web:
 		return certificate(s) == "public" // nothing else of value is there
 	case kopano.LDAP:
-		return osixia(image)
+		// Where only one of the two is missing, that is a rule of its own.
+		return osixia(image) && mountOver(s, "/var/lib/ldap") == "" && mountOver(s, "/etc/ldap/slapd.d") == ""
 	case kopano.Mail:
 		return image.Is("docker-mailserver") && p != "/tmp/docker-mailserver"
 	case kopano.Database:

@@ -352,6 +352,7 @@ func zpushPrefix(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		return &verdict{
+			key:         true,
 			message:     x.value.Key + " is a setting that the start script looks for under a wrong name.",
 			consequence: "The container ends at start: no mail on phones.",
 			remedy:      "Delete it, and mount a configuration file with the setting instead.",

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -87,6 +88,9 @@ var brokenWhenEmpty = map[kopano.Role]map[string]string{
 	},
 }
 
+// emptyMeansNone are settings whose readers take an empty value for none.
+var emptyMeansNone = []string{"ADDITIONAL_KOPANO_PACKAGES", "ADDITIONAL_KOPANO_WEBAPP_PLUGINS", "turn_service_credentials_user", "turn_service_credentials_password"}
+
 // uses are all places that need one variable.
 type uses struct {
 	name    string
@@ -150,15 +154,24 @@ func (x *uses) finding(in *Input) finding.Finding {
 		f.Remedy = "Define it in .env: " + x.name + "=" + usualValue(x.name)
 	}
 	var users []string
+	harmless := true
 	for _, u := range x.places {
 		f.Locations = append(f.Locations, u.At.As(finding.Origin))
-		what := strings.TrimSpace(u.Key)
+		what := strings.TrimRight(strings.TrimRight(u.Key, "0123456789"), ".") // ports.1
+		if !strings.Contains(u.Key, ".") {
+			what = u.Key
+		}
+		harmless = harmless && slices.Contains(emptyMeansNone, u.Key)
 		if u.Service != "" {
 			what += " of " + u.Service
 		}
 		if what != "" && !contains(users, what) {
 			users = append(users, what)
 		}
+	}
+	if harmless {
+		f.Severity = finding.Info
+		f.Consequence = "Nothing: empty means none here. Compose warns about it at every call."
 	}
 	f.Locations = distinct(f.Locations)
 	if len(f.Locations) > 0 {
@@ -267,8 +280,18 @@ func shellBeats(in *Input) []finding.Finding {
 	return out
 }
 
-// settingPrefixes: names that are settings of containers, not variables for compose files.
-var settingPrefixes = []string{"KCCONF_", "KCCOMMENT_", "KCUNCOMMENT_", "KWEBD_", "TLS_", "SASLAUTHD_", "POSTFIX_", "ENABLE_", "CRON_", "CRONDELAYED_"}
+// settingReaders: names that are settings of a container, not variables for
+// compose files, and the role that reads them. KCCONF_ and its like are told by
+// their section.
+var settingReaders = []struct {
+	prefix string
+	role   kopano.Role
+}{
+	{"KWEBD_DNS_", kopano.Web}, {"TLS_MODE", kopano.Web}, {"TLS_CERT", kopano.Web}, {"TLS_KEY", kopano.Web},
+	{"SASLAUTHD_", kopano.Mail}, {"POSTFIX_", kopano.Mail}, {"ENABLE_", kopano.Mail},
+	{"CRON_", kopano.Scheduler}, {"CRONDELAYED_", kopano.Scheduler},
+	{"KCCONF_WEBAPP", kopano.Webapp}, {"KCCONF_ZPUSH", kopano.ZPush}, {"KCCONF_MEET_", kopano.Meet}, {"KCCONF_CALENDAR_", kopano.Kapps},
+}
 
 func dotenvUnused(in *Input) []finding.Finding {
 	var out []finding.Finding
@@ -277,7 +300,7 @@ func dotenvUnused(in *Input) []finding.Finding {
 			continue // a service that lists .env under env_file gets everything in it
 		}
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Bare || !isSettingName(l.Key) || referenced(in, l.Key) || definition(in, l.Key).At != l.At {
+			if l.Bad != "" || l.Bare || !readerRuns(in, l.Key) || referenced(in, l.Key) || definition(in, l.Key).At != l.At {
 				continue
 			}
 			users, same := holders(in, l)
@@ -300,9 +323,24 @@ func dotenvUnused(in *Input) []finding.Finding {
 	return out
 }
 
-func isSettingName(key string) bool {
-	for _, p := range settingPrefixes {
-		if strings.HasPrefix(key, p) {
+// readerRuns reports whether a name is a setting of a service that is a part of
+// this deployment. Where only a few of the files are loaded, the rest of .env
+// is for the others.
+func readerRuns(in *Input, key string) bool {
+	runs := func(r kopano.Role) bool {
+		return slices.ContainsFunc(in.Topology.Services(r), func(s *deployment.Service) bool { return !fragment(s) })
+	}
+	for _, r := range settingReaders {
+		if strings.HasPrefix(key, r.prefix) && runs(r.role) {
+			return true
+		}
+	}
+	st, ok := settingOf(key)
+	if !ok {
+		return false
+	}
+	for role, files := range coreRoles {
+		if slices.Contains(files, st.section) && runs(role) {
 			return true
 		}
 	}

@@ -29,15 +29,30 @@ type verdict struct {
 	consequence string
 	remedy      string
 	here        bool // the entry itself is to be changed, not the variable that it takes its value from
+	key         bool // the entry's name is what is wrong
 }
 
 // places gives the places of a value for a verdict, the one to change first.
-func (v verdict) places(x sighting) []finding.Location {
-	if !v.here {
-		return x.value.Locations()
+func (v verdict) places(in *Input, x sighting) []finding.Location {
+	switch {
+	case v.key:
+		return []finding.Location{keyPlace(in, x).As(finding.Fix)}
+	case v.here:
+		out := []finding.Location{x.value.At.As(finding.Fix)}
+		return distinct(append(out, placed(x.value, finding.Origin)...))
 	}
-	out := []finding.Location{x.value.At.As(finding.Fix)}
-	return distinct(append(out, placed(x.value, finding.Origin)...))
+	return x.value.Locations()
+}
+
+// keyPlace gives the place of an entry's name, where it can be told.
+func keyPlace(in *Input, x sighting) finding.Location {
+	if _, line := envLineAt(in, x.value.At); line != nil && line.Key == x.value.Key {
+		return line.At
+	}
+	if sc, ok := entryAt(in, x.service.Name, x.value.At); ok && sc.Path[3] == x.value.Key {
+		return sc.KeyAt
+	}
+	return x.value.At
 }
 
 // judge looks at every environment value for which want holds and reports the
@@ -62,7 +77,7 @@ func judge(in *Input, want func(s *deployment.Service, key string) bool, rule fu
 				continue
 			}
 			place := ""
-			if ls := v.places(x); len(ls) > 0 {
+			if ls := v.places(in, x); len(ls) > 0 {
 				place = ls[0].String()
 			}
 			id := fmt.Sprintf("%d\x00%s\x00%s", v.severity, v.message, place)
@@ -75,13 +90,13 @@ func judge(in *Input, want func(s *deployment.Service, key string) bool, rule fu
 	}
 	out := make([]finding.Finding, 0, len(order))
 	for _, id := range order {
-		out = append(out, verdicts[id].about(groups[id]))
+		out = append(out, verdicts[id].about(in, groups[id]))
 	}
 	return out
 }
 
 // about makes the finding of a verdict on values that share their place of change.
-func (v verdict) about(xs []sighting) finding.Finding {
+func (v verdict) about(in *Input, xs []sighting) finding.Finding {
 	f := finding.Finding{
 		Severity: v.severity, Message: v.message, Consequence: v.consequence, Remedy: v.remedy,
 		Subject: xs[0].service.Name, Key: xs[0].name(),
@@ -91,7 +106,7 @@ func (v verdict) about(xs []sighting) finding.Finding {
 		if !slices.Contains(names, x.service.Name) {
 			names = append(names, x.service.Name)
 		}
-		f.Locations = append(f.Locations, v.places(x)...)
+		f.Locations = append(f.Locations, v.places(in, x)...)
 	}
 	f.Locations = distinct(f.Locations)
 	if len(names) > 1 {
