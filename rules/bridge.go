@@ -37,7 +37,7 @@ func bridgeAPI(in *Input) []finding.Finding {
 		if in.Topology.Role(server) != kopano.Kwmserver { // through web, or under a name that nobody has
 			server = firstService(in, kopano.Kwmserver)
 		}
-		if server == nil || isYes(value(server, "enable_mcu_api")) {
+		if server == nil || isFragment(server) || isYes(value(server, "enable_mcu_api")) {
 			return nil
 		}
 		f := &fault{

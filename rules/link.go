@@ -148,6 +148,9 @@ func exampleAddress(in *Input, e *kopano.Edge) string {
 }
 
 func hostUnknown(in *Input) []finding.Finding {
+	if isIncomplete(in) {
+		return nil
+	}
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
 		x, ok := hostSetting(e)
 		if !ok || isIssuer(e) || isPath(e.Protocol) || e.To != nil || e.Outside || e.Addr.Problem != "" || e.Addr.Host == "" || e.Addr.Loopback {
@@ -164,11 +167,14 @@ func hostUnknown(in *Input) []finding.Finding {
 			f.places = append(f.places, s.Locate("network_mode").As(finding.Related))
 			return f
 		}
-		if name := likelyHost(in, e, e.Addr.Host); name != "" {
+		name := likelyHost(in, e, e.Addr.Host)
+		switch sys := kopano.SystemOf(e.Link.To); {
+		case sys != nil && e.Addr.Host == sys.Service && len(wants(in, e.Link)) == 0:
+			f.remedy = "Load the file that defines " + e.Addr.Host + " (COMPOSE_FILE in .env lists the files), or write the full name of a server outside into " + x.name() + "."
+		case name != "" && x.value.IsSecret():
+			f.remedy = "Write " + name + " in its place."
+		case name != "":
 			f.remedy = "Write " + x.name() + "=" + shortened(inPlaceOf(e, name))
-			if x.value.IsSecret() {
-				f.remedy = "Write " + name + " in its place."
-			}
 		}
 		return f
 	})
@@ -214,6 +220,9 @@ func targetWrong(in *Input) []finding.Finding {
 }
 
 func targetMissing(in *Input) []finding.Finding {
+	if isIncomplete(in) {
+		return nil
+	}
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
 		if e.From == nil || e.To != nil || e.Outside || e.Link.Optional || e.Link.Through != kopano.Unknown || !e.Addr.Default || e.Protocol == kopano.ProtoDocker {
 			return nil
@@ -266,6 +275,20 @@ type missing struct {
 	severity finding.Severity
 }
 
+// lossWhenEmpty says what a service cannot do when a setting that one of its
+// links needs is empty; "" when none needs it.
+func lossWhenEmpty(in *Input, s *deployment.Service, key string) string {
+	if why := brokenWhenEmpty[in.Topology.Role(s)][key]; why != "" {
+		return why
+	}
+	for _, e := range in.Topology.Edges {
+		if e.From == s && slices.Contains(e.Link.Requires, key) && !slices.Contains(judgedElsewhere, key) && !strings.HasSuffix(key, "_INSECURE") {
+			return e.Link.Loses
+		}
+	}
+	return ""
+}
+
 // judgedElsewhere are required settings that rules about single values look at.
 var judgedElsewhere = []string{"ENABLE_POSTFIX_VIRTUAL_TRANSPORT", "turn_uris", "turn_server_shared_secret"}
 
@@ -284,7 +307,7 @@ func missingSettings(in *Input, e *kopano.Edge) []missing {
 		m := missing{key: key, severity: finding.Error}
 		if ok {
 			m.value = &v
-			if (sighting{e.From, v}).unset() && brokenWhenEmpty[in.Topology.Role(e.From)][key] != "" || strings.HasSuffix(key, "_INSECURE") {
+			if (sighting{e.From, v}).unset() || strings.HasSuffix(key, "_INSECURE") {
 				continue // unset-variable and insecure-empty speak of it
 			}
 		} else if m.severity = severityOfAbsent(e, key); m.severity == 0 {
@@ -318,6 +341,9 @@ func severityOfAbsent(e *kopano.Edge, key string) finding.Severity {
 func settingMissing(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, e := range in.Topology.Edges {
+		if isFragment(e.From) {
+			continue
+		}
 		for _, m := range missingSettings(in, e) {
 			f := finding.Finding{
 				Severity: m.severity, Subject: e.From.Name, Key: m.key, Links: []string{e.ID},

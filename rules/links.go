@@ -33,6 +33,9 @@ func judgeLinks(in *Input, rule func(e *kopano.Edge) *fault) []finding.Finding {
 	var order []*group
 	byID := map[string]*group{}
 	for _, e := range in.Topology.Edges {
+		if isFragment(e.From) || isFragment(e.To) {
+			continue
+		}
 		f := rule(e)
 		if f == nil {
 			continue
@@ -67,7 +70,7 @@ func (f *fault) about(edges []*kopano.Edge) finding.Finding {
 	}
 	var users, losses []string
 	for _, e := range edges {
-		if name := holder(e).Name; !slices.Contains(users, name) {
+		if name := holder(e).Name; !slices.Contains(users, name) && (e.From != nil || len(edges) == 1) {
 			users = append(users, name)
 		}
 		if loss := e.Link.Loses; !slices.Contains(losses, loss) {
@@ -76,7 +79,7 @@ func (f *fault) about(edges []*kopano.Edge) finding.Finding {
 		out.Links = append(out.Links, e.ID)
 	}
 	if out.Subject == "" {
-		out.Subject = users[0]
+		out.Subject = holder(edges[0]).Name
 	}
 	if out.Key == "" {
 		out.Key = edges[0].Link.ID
@@ -107,6 +110,20 @@ func isPath(p kopano.Protocol) bool {
 // isIssuer reports whether a link leads to sign-in under its public address.
 // The rules in issuer.go look at those.
 func isIssuer(e *kopano.Edge) bool { return e.Link.Protocol == kopano.ProtoOIDC }
+
+// isFragment reports whether only a part of a service is loaded: an override
+// without the file that it changes. Compose refuses it, and nothing can be said
+// about what it does not show.
+func isFragment(s *deployment.Service) bool {
+	return s != nil && s.Image == "" && s.Build == nil
+}
+
+// isIncomplete reports whether files are missing that may define further services.
+func isIncomplete(in *Input) bool {
+	missing := []deployment.ProblemKind{deployment.ComposeFileMissing, deployment.UndefinedService, deployment.NoImage}
+	return slices.ContainsFunc(in.Deployment.Services, isFragment) ||
+		slices.ContainsFunc(in.Deployment.Problems, func(p deployment.Problem) bool { return slices.Contains(missing, p.Kind) })
+}
 
 // configured reports whether the start script writes a service's settings into
 // its program. With these switches off the settings are in a mounted file

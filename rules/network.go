@@ -53,7 +53,7 @@ func noSharedNetwork(in *Input) []finding.Finding {
 			key:     "network " + other(e, who).Name,
 			message: e.From.Name + " and " + e.To.Name + " share no network: " + e.From.Name + " is on " + onNetworks(e.From) + ", " + e.To.Name + " on " + onNetworks(e.To) + ".",
 			remedy:  "Add " + network + " to the networks of " + who.Name + ".",
-			places:  []finding.Location{networkPlace(who).As(finding.Fix), networkPlace(other(e, who)).As(finding.Related)},
+			places:  networkPlaces(who, other(e, who)),
 		}
 		if len(e.Shared) > 0 {
 			f.message = e.To.Name + " answers to " + quote(e.Addr.Host) + " on " + network + " only, and " + e.From.Name + " is not on that network."
@@ -79,11 +79,22 @@ func onNetworks(s *deployment.Service) string {
 	return list(s.NetworkNames(), 6)
 }
 
-func networkPlace(s *deployment.Service) finding.Location {
-	if s.NetworkMode != "" {
-		return s.Locate("network_mode")
+// networkPlaces gives where the networks of both ends are written, in all files.
+func networkPlaces(who, with *deployment.Service) []finding.Location {
+	var out []finding.Location
+	for _, s := range []*deployment.Service{who, with} {
+		if s.NetworkMode != "" {
+			out = append(out, s.Locate("network_mode"))
+			continue
+		}
+		out = append(out, s.Locate("networks"))
+		for _, name := range sorted(s.Networks) {
+			out = append(out, s.Locate("networks", name))
+		}
 	}
-	return s.Locate("networks")
+	out = related(out...)
+	out[0].Role = finding.Fix
+	return out
 }
 
 func other(e *kopano.Edge, s *deployment.Service) *deployment.Service {
@@ -155,8 +166,32 @@ func comparablePorts(in *Input, e *kopano.Edge) bool {
 		!isPath(e.Protocol) && e.Route != kopano.RouteHost && in.Topology.Fits(e)
 }
 
+// withClients applies a rule about a port to the links from outside as well: a
+// published port that leads to the same listener is lost for the same reason.
+func withClients(in *Input, rule func(e *kopano.Edge) *fault) func(e *kopano.Edge) *fault {
+	return func(e *kopano.Edge) *fault {
+		if e.From != nil {
+			return rule(e)
+		}
+		if inside := sameListener(in, e); inside != nil {
+			return rule(inside)
+		}
+		return nil
+	}
+}
+
+// sameListener gives a link from inside to the port that a published one leads to.
+func sameListener(in *Input, client *kopano.Edge) *kopano.Edge {
+	for _, e := range in.Topology.Edges {
+		if client.Listen != nil && comparablePorts(in, e) && e.To == client.To && e.Listen.Listener == client.Listen.Listener && e.Addr.Port == client.Target {
+			return e
+		}
+	}
+	return nil
+}
+
 func portMismatch(in *Input) []finding.Finding {
-	return judgeLinks(in, func(e *kopano.Edge) *fault {
+	return judgeLinks(in, withClients(in, func(e *kopano.Edge) *fault {
 		if !comparablePorts(in, e) || isIssuer(e) {
 			return nil // the port of the issuer is fqdn-port's and issuer-mismatch's
 		}
@@ -167,7 +202,7 @@ func portMismatch(in *Input) []finding.Finding {
 			return nil // kdav-server-port says more
 		}
 		return portFault(in, e)
-	})
+	}))
 }
 
 func portFault(in *Input, e *kopano.Edge) *fault {
@@ -277,8 +312,8 @@ func listenerTitle(l kopano.Listener) string {
 }
 
 func onLoopback(in *Input) []finding.Finding {
-	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if !comparablePorts(in, e) || e.Route == kopano.RouteNamespace || e.Route == kopano.RouteContainer {
+	return judgeLinks(in, withClients(in, func(e *kopano.Edge) *fault {
+		if !comparablePorts(in, e) || e.Route == kopano.RouteNamespace || e.Route == kopano.RouteContainer || e.Listen.Value == nil && oldCore(e.To) {
 			return nil
 		}
 		if any, open := listensOn(e.Listen, e.Addr.Port); !any || open {
@@ -297,11 +332,11 @@ func onLoopback(in *Input) []finding.Finding {
 			f.remedy = "Write " + x.name() + "=0.0.0.0:" + itoa(e.Addr.Port)
 		}
 		return f
-	})
+	}))
 }
 
 func publishedDead(in *Input) []finding.Finding {
-	return judgeLinks(in, func(e *kopano.Edge) *fault {
+	return append(publishedUnheard(in), judgeLinks(in, func(e *kopano.Edge) *fault {
 		if e.From != nil || e.Listen == nil || e.Listen.Problem != "" || e.Target == 0 || e.To.NetworkMode != "" {
 			return nil
 		}
@@ -310,8 +345,11 @@ func publishedDead(in *Input) []finding.Finding {
 			return nil // kopano-docker publishes it as it is: pop3-published-dead
 		}
 		any, open := listensOn(e.Listen, e.Target)
-		if open {
-			return nil
+		if any && e.Listen.Value == nil && oldCore(e.To) {
+			return nil // those releases listened for everybody
+		}
+		if open || sameListener(in, e) != nil {
+			return nil // where others use the port too, the two rules before speak of it
 		}
 		f := &fault{key: itoa(e.Target), places: publishedPlaces(e)}
 		where := "listens on port " + portsOf(e.Listen) + " instead"
@@ -330,7 +368,58 @@ func publishedDead(in *Input) []finding.Finding {
 			f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
 		}
 		return f
-	})
+	})...)
+}
+
+// furtherPorts are ports on which a system listens besides those that the
+// catalogue knows: docker-mailserver's own mailboxes, which Kopano switches off
+// with SMTP_ONLY=1, and its spam filter's page.
+var furtherPorts = map[kopano.Role][]int{kopano.Mail: {110, 143, 993, 995, 4190, 11334}}
+
+// publishedUnheard finds published ports that no listener of the service has
+// or ever had. Only systems whose every port is known are looked at.
+func publishedUnheard(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, p := range hostPorts(in) {
+		role := in.Topology.Role(p.service)
+		switch role {
+		case kopano.Web, kopano.Server, kopano.Gateway, kopano.Ical, kopano.Dagent, kopano.Mail, kopano.Database:
+		default:
+			continue
+		}
+		port := int(p.port.Target)
+		if p.port.Protocol == "udp" || isFragment(p.service) || slices.Contains(furtherPorts[role], port) || ownPort(in, p.service, port) {
+			continue
+		}
+		var known []string
+		for _, l := range kopano.SystemOf(role).Listens {
+			if l.Port != 0 {
+				known = append(known, itoa(l.Port))
+			}
+		}
+		out = append(out, finding.Finding{
+			Subject: p.service.Name, Key: itoa(port),
+			Message:     "Port " + itoa(port) + " of " + p.service.Name + " is published, but " + p.service.Name + " has no such port.",
+			Consequence: "Whoever connects to port " + p.port.Published + " of the host is cut off at once.",
+			Remedy:      "Publish one of its own ports instead: " + list(known, 8) + ".",
+			Locations:   []finding.Location{p.place().As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+// ownPort reports whether a port is one that a service listens on, or usually does.
+func ownPort(in *Input, s *deployment.Service, port int) bool {
+	for _, l := range kopano.SystemOf(in.Topology.Role(s)).Listens {
+		now := in.Topology.ListenerOf(s, l.Name)
+		if l.Port == port || now == nil || now.Problem != "" {
+			return true
+		}
+		if any, _ := listensOn(now, port); any {
+			return true
+		}
+	}
+	return false
 }
 
 // publishedPlaces gives the places of the port mappings of an edge's port.

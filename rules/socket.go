@@ -282,6 +282,9 @@ func socketText(e *kopano.Edge, p string) string {
 }
 
 func searchMissing(in *Input) []finding.Finding {
+	if isIncomplete(in) {
+		return nil
+	}
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
 		if e.Link.ID != "server-search" || e.To != nil || e.Outside {
 			return nil

@@ -157,14 +157,14 @@ func sslUnshared(e *kopano.Edge, files []sighting) *fault {
 	return f
 }
 
-// shared reports whether another service mounts the same volume.
+// shared reports whether another service mounts the same volume at the same path.
 func shared(in *Input, s *deployment.Service, v *types.ServiceVolumeConfig) bool {
 	for _, o := range in.Deployment.Services {
 		if o == s {
 			continue
 		}
 		for _, w := range o.Volumes {
-			if w.Type == v.Type && w.Source == v.Source {
+			if w.Type == v.Type && w.Source == v.Source && path.Clean(w.Target) == path.Clean(v.Target) {
 				return true
 			}
 		}

@@ -53,5 +53,8 @@ func ownProxy(in *Input, e *kopano.Edge) bool {
 			return true
 		}
 	}
-	return len(e.From.Command) > 0 || len(e.From.Entrypoint) > 0
+	own := func(words []string) bool {
+		return len(words) > 0 && !strings.Contains(strings.Join(words, " "), "wrapper.sh")
+	}
+	return own(e.From.Command) || own(e.From.Entrypoint)
 }
