@@ -17,7 +17,7 @@ import (
 // Compose itself says about it: all of its configuration, or that it refuses.
 func TestAsDockerCompose(t *testing.T) {
 	binary := composeBinary(t)
-	for _, c := range allCases(t) {
+	for _, c := range append(folders(t, refused, false), allCases(t)...) {
 		t.Run(c.name, func(t *testing.T) {
 			d := load(t, c.options)
 			want, stderr, err := composeConfig(t, binary, c.options)

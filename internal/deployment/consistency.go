@@ -66,8 +66,17 @@ func (r *repairer) checkVolumes(p *types.Project, name string, svc types.Service
 	}
 }
 
+// defined reports whether a section has an entry, even one that was dropped
+// because of a mistake in it.
+func (r *repairer) defined(section, name string) bool {
+	return r.tree.field(section).field(name) != nil
+}
+
 func (r *repairer) undefined(kind ProblemKind, service, what, name, section string, known []string, at finding.Location) {
-	remedy := fmt.Sprintf("Add it under %q at the top level: \"%s:\"", section+":", name)
+	if r.defined(section, name) {
+		return
+	}
+	remedy := fmt.Sprintf("Add it under %q at the top level: \"%s:\".", section+":", name)
 	if near, ok := nearestOf(name, known); ok {
 		remedy = fmt.Sprintf("Did you mean %q? If not, add it under %q at the top level.", near, section+":")
 	}

@@ -16,6 +16,7 @@ func (w *walker) documents(src *source) []*yaml.Node {
 	}
 	docs, err := parseYAML(src.text)
 	if err != nil {
+		w.repaired[src.name] = true
 		docs = w.repairSyntax(src, err)
 	}
 	w.docs[src] = docs

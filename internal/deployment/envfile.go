@@ -139,8 +139,8 @@ func newLine(src *source, st *statement) EnvLine {
 func lenient(src *source, st *statement, line *EnvLine) {
 	text, _, _ := strings.Cut(src.text[st.keyAt:], "\n")
 	line.Raw = secret.New(text, true)
-	key, _, ok := strings.Cut(text, "=")
-	if !ok {
+	key := refusedName(text)
+	if key == "" {
 		return
 	}
 	line.Key = strings.TrimSpace(key)

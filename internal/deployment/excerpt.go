@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -109,6 +110,9 @@ func (s *source) sealSecrets() {
 // hiddenInLine gives what excerpts of a line of an env file must not show. The
 // name of a variable in a secret value is no secret.
 func hiddenInLine(src *source, st *statement, isSecret bool) []span {
+	if st.fatal {
+		return hiddenInRefused(src.text, st)
+	}
 	if !isSecret {
 		return nil
 	}
@@ -117,9 +121,6 @@ func hiddenInLine(src *source, st *statement, isSecret bool) []span {
 		from = st.rawFrom
 	}
 	to := st.rawTo
-	if st.fatal {
-		return []span{{afterName(src.text, st), to}}
-	}
 	if st.quote != 0 {
 		to--
 	}
@@ -129,14 +130,49 @@ func hiddenInLine(src *source, st *statement, isSecret bool) []span {
 	return literals(src.text[from:max(from, to)], from)
 }
 
-// afterName skips "NAME=" of a line that Compose refuses; a line without "="
-// is hidden from its start, since it may be the rest of a broken secret.
-func afterName(text string, st *statement) int {
-	line := text[st.keyAt:st.rawTo]
-	if i := strings.IndexByte(line, '='); i >= 0 && secret.IsName(line[:i]) {
-		return st.keyAt + i + 1
+// nameLike is what a person may have meant as a name, in a line that Compose refuses.
+var nameLike = regexp.MustCompile(`^["']?[A-Za-z_][A-Za-z0-9_ .-]{0,60}["']?$`)
+
+// refusedName gives the name before the "=" of a line that Compose refuses, "" when
+// there is none: such a line may be the rest of a broken secret.
+func refusedName(line string) string {
+	name, _, ok := strings.Cut(line, "=")
+	if !ok || !nameLike.MatchString(name) {
+		return ""
 	}
-	return st.keyAt
+	return name
+}
+
+// hiddenInRefused hides the value of a refused line when its name is that of a
+// secret, and all of it when it has no name.
+func hiddenInRefused(text string, st *statement) []span {
+	name := refusedName(text[st.keyAt:st.rawTo])
+	switch {
+	case name == "":
+		return []span{{st.keyAt, st.rawTo}}
+	case secret.IsName(name):
+		return []span{{st.keyAt + len(name) + 1, st.rawTo}}
+	}
+	return nil
+}
+
+// keyBlocks finds private keys and certificates that stand in a file line by
+// line, where no single line looks like a secret.
+func keyBlocks(text string) []span {
+	var out []span
+	for at := 0; ; {
+		from := strings.Index(text[at:], "-----BEGIN ")
+		if from < 0 {
+			return out
+		}
+		from += at
+		to := strings.Index(text[from:], "-----END ")
+		if to < 0 {
+			return append(out, span{from, len(text)})
+		}
+		at = from + to
+		out = append(out, span{from, at})
+	}
 }
 
 // literals gives the parts of a text that are not the syntax of a ${VAR}; the

@@ -42,6 +42,9 @@ func (r *repairer) reportMisfit(s *composeSchema, m misfit) {
 		return
 	}
 	r.dropped = append(r.dropped, key)
+	if r.w.repaired[at.File] {
+		return // most likely a consequence of the syntax error that is reported
+	}
 	name := ""
 	if len(m.path) > 0 {
 		name = m.path[len(m.path)-1]
@@ -152,8 +155,14 @@ func typeRemedy(name string, k *kind.Type) string {
 		return "Write every entry as an item: \"- …\"."
 	case k.Got == "array" && slices.Contains(k.Want, "object"):
 		return fmt.Sprintf("Write the entries of %s as \"key: value\", without \"- \".", name)
+	case k.Got == "array" || k.Got == "object":
+		return "Write one value there."
 	case slices.Contains(k.Want, "string"):
 		return "Put the value into quotes."
+	case slices.Contains(k.Want, "array"):
+		return "Write it as a list, each item on its own line: \"- …\"."
+	case slices.Contains(k.Want, "object"):
+		return "Write it as \"key: value\" lines, indented below it."
 	}
 	return "Write it in that form."
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -270,7 +269,7 @@ func (w *walker) missingRemedy(path, by string) string {
 	if near, ok := nearestFile(path); ok {
 		return fmt.Sprintf("Did you mean %s? Correct the name in %s.", w.name(near), by)
 	}
-	return fmt.Sprintf("Put the file there, or take %s out of %s.", filepath.Base(path), by)
+	return fmt.Sprintf("Put the file there, or take %s out of %s.", w.name(path), by)
 }
 
 func (w *walker) notFetched(at finding.Location, ref string) {

@@ -134,37 +134,56 @@ func (r *repairer) item(service, field, text string) *node {
 	return nil
 }
 
-// isolate finds the services that compose-go refuses one by one, reports why,
-// and loads the others.
+// isolate finds what compose-go refuses, reports it and loads the rest: of a
+// service or a resource the field that the error names, else all of it.
 func (r *repairer) isolate() *types.Project {
-	for _, section := range []string{"networks", "volumes", "secrets", "configs", "models", "jobs"} {
-		r.isolateSection(section)
-	}
-	all := r.services()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		alone := maps.Clone(r.dict)
-		alone["services"] = map[string]any{name: all[name]}
-		if _, err := loadTree(r.ctx, r.s, alone, false); err != nil {
-			r.w.explain(r.s, r.tree, err)
-			delete(all, name)
+	for _, section := range []string{"networks", "volumes", "secrets", "configs", "models", "jobs", "services"} {
+		entries := object(r.dict[section])
+		for _, name := range slices.Sorted(maps.Keys(entries)) {
+			r.isolateEntry(section, name, entries)
 		}
 	}
 	p, err := loadTree(r.ctx, r.s, r.dict, false)
-	if err != nil || len(all) == 0 {
+	if err != nil || len(r.services()) == 0 {
 		return emptyProject(r.s)
 	}
 	return p
 }
 
-func (r *repairer) isolateSection(section string) {
-	entries := object(r.dict[section])
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		alone := map[string]any{section: map[string]any{name: entries[name]}, "services": map[string]any{"x": map[string]any{"image": "x"}}}
-		if _, err := loadTree(r.ctx, r.s, alone, false); err != nil {
-			r.w.explain(r.s, r.tree, err)
-			delete(entries, name)
+func (r *repairer) isolateEntry(section, name string, entries map[string]any) {
+	for range maxRounds {
+		alone := map[string]any{section: map[string]any{name: entries[name]}}
+		if section == "services" {
+			alone = maps.Clone(r.dict)
+			alone["services"] = map[string]any{name: entries[name]}
+		} else {
+			alone["services"] = map[string]any{"x": map[string]any{"image": "x"}}
+		}
+		_, err := loadTree(r.ctx, r.s, alone, false)
+		if err == nil {
+			return
+		}
+		path := r.w.explain(r.s, r.tree, err)
+		if len(path) < 3 || path[0] != section || path[1] != name || !written(r.dict, path[:3]) {
+			break
+		}
+		remove(r.dict, path[:3])
+	}
+	delete(entries, name)
+}
+
+func written(dict map[string]any, path []string) bool {
+	var v any = dict
+	for _, step := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return false
+		}
+		if v, ok = m[step]; !ok {
+			return false
 		}
 	}
+	return true
 }
 
 // stripSlashes reads "data/:/target" as Compose 1 did: the volume data.
@@ -185,16 +204,16 @@ func (r *repairer) stripSlashes(p *types.Project) {
 }
 
 var (
-	servicePath = regexp.MustCompile(`\b(services|networks|volumes|secrets|configs)\.([A-Za-z0-9_-]+)((?:[.\[][A-Za-z0-9_\]-]+)*)`)
+	sectionPath = regexp.MustCompile(`'?\b(services|networks|volumes|secrets|configs)(?:\.([A-Za-z0-9_-]+)|\[([A-Za-z0-9._-]+)\])((?:[.\[][A-Za-z0-9_\]-]+)*)'?`)
 	serviceWord = regexp.MustCompile(`service "?([A-Za-z0-9._-]+)"?`)
 	ending      = regexp.MustCompile(`(: invalid compose project|: invalid project)$`)
 )
 
 // explain reports a refusal of compose-go that no other problem accounts for,
 // with the best place that its words allow.
-func (w *walker) explain(s *selection, tree *node, err error) {
+func (w *walker) explain(s *selection, tree *node, err error) []string {
 	if err == nil {
-		return
+		return nil
 	}
 	text := w.plainError(s, err)
 	subject, at := s.name, finding.Location{File: w.firstFile()}
@@ -213,6 +232,7 @@ func (w *walker) explain(s *selection, tree *node, err error) {
 	}
 	w.refuse(kind, subject, fmt.Sprintf("Docker Compose refuses the deployment: %s.", text),
 		"Correct what the message names; `docker compose config` shows whether Compose is content.", strings.Join(path, "."), at)
+	return path
 }
 
 // plainError shortens compose-go's words: one line, names of files as the
@@ -222,6 +242,7 @@ func (w *walker) plainError(s *selection, err error) string {
 	text = strings.ReplaceAll(text, s.workDir+string(filepath.Separator), "")
 	text = strings.ReplaceAll(text, w.dir+string(filepath.Separator), "")
 	text = ending.ReplaceAllString(text, "")
+	text = strings.ReplaceAll(text, "decoding failed due to the following error(s):", "")
 	text = strings.Join(strings.Fields(text), " ")
 	const longest = 300
 	if len(text) > longest {
@@ -231,9 +252,9 @@ func (w *walker) plainError(s *selection, err error) string {
 }
 
 func errorPath(text string) []string {
-	if m := servicePath.FindStringSubmatch(text); m != nil {
-		path := []string{m[1], m[2]}
-		for _, step := range strings.FieldsFunc(m[3], func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+	if m := sectionPath.FindStringSubmatch(text); m != nil {
+		path := []string{m[1], m[2] + m[3]}
+		for _, step := range strings.FieldsFunc(m[4], func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
 			path = append(path, step)
 		}
 		return path

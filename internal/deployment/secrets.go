@@ -24,7 +24,10 @@ func (s *sources) learn(d *Deployment) {
 		}
 	}
 	for _, src := range s.walker.sources {
+		blocks := keyBlocks(src.text)
+		src.secrets = append(src.secrets, blocks...)
 		src.sealSecrets()
+		found.keys(src.text, blocks)
 	}
 	for _, f := range d.EnvFiles {
 		for i := range f.Lines {
@@ -99,6 +102,18 @@ func (g *gatherer) line(l *EnvLine) {
 	g.text(l.Key, l.Text)
 	if l.IsSecret() {
 		g.secrets[l.Compose1.Reveal()] = true
+	}
+}
+
+// keys takes the lines of private keys, each of which an error message may quote.
+func (g *gatherer) keys(text string, blocks []span) {
+	const shortest, most = 16, 10_000
+	for _, b := range blocks {
+		for i, l := range strings.Split(text[b.from:b.to], "\n") {
+			if l = strings.TrimSpace(l); i > 0 && len(l) >= shortest && len(g.secrets) < most {
+				g.secrets[l] = true
+			}
+		}
 	}
 }
 

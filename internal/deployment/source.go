@@ -29,8 +29,9 @@ type source struct {
 	starts  []int // offset of each line, lines ending in "\n"
 	yaml    []int // offset of each line as YAML counts them, made when first asked for
 	ascii   bool
-	cursor  cursor // where the last YAML position was found, so that long lines are not walked again and again
-	secrets []span // what Excerpt hides, sorted; filled while loading
+	cursor  cursor      // where the last YAML position was found, so that long lines are not walked again and again
+	shift   map[int]int // columns that a line has more for the parser than in the file: tabs that were replaced
+	secrets []span      // what Excerpt hides, sorted; filled while loading
 }
 
 type span struct{ from, to int }
@@ -208,6 +209,7 @@ func (s *source) offset(line, column int) int {
 	if line > len(s.yaml) {
 		return len(s.text)
 	}
+	column = max(1, column-s.shift[line])
 	if s.ascii {
 		return min(s.yaml[line-1]+column-1, len(s.text))
 	}

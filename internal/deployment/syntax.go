@@ -117,19 +117,30 @@ func blank(line string) string {
 }
 
 // reportTabs reports the lines that are indented by tabs and puts spaces in
-// their place.
+// their place: as many as the line above has, more below a key without value.
 func (w *walker) reportTabs(src *source, lines []string) bool {
-	const tab = "  "
-	off, found := 0, 0
+	off, found, above := 0, 0, ""
 	for i, l := range lines {
 		indent := l[:len(l)-len(strings.TrimLeft(l, " \t"))]
 		rest := l[len(indent):]
-		if n := strings.IndexByte(indent, '\t'); n >= 0 && strings.TrimSpace(rest) != "" && rest[0] != '#' {
+		text := strings.TrimSpace(rest) != "" && rest[0] != '#'
+		if n := strings.IndexByte(indent, '\t'); n >= 0 && text {
 			if found++; found <= maxRepairs {
 				w.refuse(YAMLSyntax, src.name, fmt.Sprintf("Line %d of %s is indented with a tab. YAML allows only spaces there.", i+1, src.name),
 					"Replace the tab by spaces, as many as the lines beside it have.", "tab", src.at(off+n))
 			}
-			lines[i] = strings.ReplaceAll(indent, "\t", tab) + rest
+			width := indentation(above)
+			if strings.HasSuffix(strings.TrimSpace(above), ":") {
+				width += 2
+			}
+			if src.shift == nil {
+				src.shift = map[int]int{}
+			}
+			src.shift[i+1] = width - len(indent)
+			lines[i] = strings.Repeat(" ", width) + rest
+		}
+		if text {
+			above = lines[i]
 		}
 		off += len(l)
 	}
@@ -138,8 +149,21 @@ func (w *walker) reportTabs(src *source, lines []string) bool {
 
 func (w *walker) reportSyntax(src *source, at int, err error) {
 	message, remedy := plainSyntax(err.Error())
+	if strings.Contains(err.Error(), "mapping values are not allowed") {
+		at = lineText(src, at)
+	}
 	place := src.at(at)
 	w.refuse(YAMLSyntax, src.name, fmt.Sprintf("%s is no valid YAML in line %d: %s.", src.name, place.Line, message), remedy, message, place)
+}
+
+// lineText gives the first byte of a line that is not blank.
+func lineText(src *source, at int) int {
+	line, ok := src.lineSpan(src.at(at).Line)
+	if !ok {
+		return at
+	}
+	text := src.text[line.from:line.to]
+	return line.from + len(text) - len(strings.TrimLeft(text, " \t"))
 }
 
 // plainSyntax puts the parser's words into an administrator's.

@@ -20,7 +20,8 @@ type walker struct {
 	sources  map[string]*source
 	failed   map[string]*unreadable
 	docs     map[*source][]*yaml.Node
-	compose  []*source // compose files in the order of their first use
+	repaired map[string]bool // files that are no YAML, by name
+	compose  []*source       // compose files in the order of their first use
 	envFiles *envFiles
 
 	unset    []VariableUse
@@ -34,7 +35,7 @@ type walker struct {
 }
 
 func newWalker(dir string) *walker {
-	w := &walker{dir: dir, sources: map[string]*source{}, failed: map[string]*unreadable{}, docs: map[*source][]*yaml.Node{}}
+	w := &walker{dir: dir, sources: map[string]*source{}, failed: map[string]*unreadable{}, docs: map[*source][]*yaml.Node{}, repaired: map[string]bool{}}
 	w.envFiles = &envFiles{w: w, at: map[string]int{}}
 	return w
 }

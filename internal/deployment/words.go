@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/nearest"
@@ -13,7 +14,7 @@ import (
 
 func nearestOf(word string, known []string) (string, bool) { return nearest.Of(word, known) }
 
-// nearestFile finds a file beside path with nearly the same name.
+// nearestFile finds a file beside path with nearly the same name and the same ending.
 func nearestFile(path string) (string, bool) {
 	const most = 1000
 	dir, err := os.Open(filepath.Dir(path))
@@ -23,8 +24,15 @@ func nearestFile(path string) (string, bool) {
 	defer func() { _ = dir.Close() }()
 	names, _ := dir.Readdirnames(most)
 	slices.Sort(names)
-	name, ok := nearest.Of(filepath.Base(path), names)
-	return filepath.Join(filepath.Dir(path), name), ok
+	ending := filepath.Ext(path)
+	var stems []string
+	for _, n := range names {
+		if stem, ok := strings.CutSuffix(n, ending); ok {
+			stems = append(stems, stem)
+		}
+	}
+	stem, ok := nearest.Of(strings.TrimSuffix(filepath.Base(path), ending), stems)
+	return filepath.Join(filepath.Dir(path), stem+ending), ok
 }
 
 var urlPassword = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:)([^\s@/"']+)@`)
