@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return badUsage("check", "%w", err)
 	}
-	out, err := p.openOutput(c.IsSet("output"), c.String("output"))
+	out, err := p.openOutput("check", c.IsSet("output"), c.String("output"))
 	if err != nil {
 		return err
 	}
@@ -120,8 +121,11 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return fmt.Errorf("no deployment to look at: %w", err)
 	}
-	options := p.textOptions(f.color.value, out)
-	if err := out.write(outcome.Report, report.Format(f.format.value), options); err != nil {
+	var text bytes.Buffer
+	if err := report.Write(&text, outcome.Report, report.Format(f.format.value), p.textOptions(f.color.value, out)); err != nil {
+		return err
+	}
+	if err := out.write(text.Bytes()); err != nil {
 		return fmt.Errorf("the report could not be written: %w", err)
 	}
 	p.code = outcome.ExitCode
@@ -149,10 +153,21 @@ func (p *program) loadOptions(c *cli.Context) (deployment.Options, error) {
 		}
 		o.Files = append(o.Files, fromHereOr(dir, f))
 	}
+	p.noteFolder(c, o.Files)
 	for _, f := range c.StringSlice("env-file") {
 		o.EnvFiles = append(o.EnvFiles, fromHereOr(dir, f))
 	}
 	return o, nil
+}
+
+// noteFolder warns of a difference to docker compose, which takes the folder of
+// the first -f for that of the deployment, where we take the current one.
+func (p *program) noteFolder(c *cli.Context, files []string) {
+	here, err := os.Getwd()
+	if err != nil || c.Args().Present() || len(files) == 0 || filepath.Dir(files[0]) == here {
+		return
+	}
+	p.note("the folder looked at is %s; docker compose -f would take %s: give that as DIR if it is meant", here, filepath.Dir(files[0]))
 }
 
 func fromHereOr(dir, file string) string {

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
 // asProgram makes the test binary behave as kopano-doctor, so that tests can
@@ -88,6 +90,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"check", "--output=", good}, "the name of the file is missing"},
 		{[]string{"rules", "no-such-rule"}, "there is no rule"},
 		{[]string{"rules", "a", "b"}, "one rule at a time"},
+		{[]string{"rules", "unset-variabel"}, `did you mean "unset-variable"?`},
+		{[]string{"rules", "live-ldap-refused"}, "from asking a running server"},
+		{[]string{"rules", "--format", "markdown"}, "needs --examples"},
 		{[]string{"version", "x"}, "takes no argument"},
 	} {
 		got := run(t, nil, c.args...)
@@ -103,20 +108,44 @@ func TestUsage(t *testing.T) {
 func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"check", "--help"}, {"check", "-h"}, {"rules", "--help"}, {"version", "--help"},
-		{"version"}, {"--version"}, {"-v"}, {"rules"},
+		{"version"}, {"--version"}, {"-v"}, {"rules"}, {"rules", "unset-variable"},
 	} {
 		got := run(t, nil, args...)
-		if got.code != 0 || got.stderr != "" || (got.stdout == "" && args[0] != "rules") {
+		if got.code != 0 || got.stderr != "" || got.stdout == "" {
 			t.Errorf("%q: exit %d, standard output %q, standard error %q", args, got.code, got.stdout, got.stderr)
 		}
 		for _, line := range strings.Split(got.stdout, "\n") {
-			if len(line) > 80 && args[0] != "rules" {
+			if utf8.RuneCountInString(line) > 80 {
 				t.Errorf("%q: a line of %d columns: %s", args, len(line), line)
 			}
 		}
 	}
 	if got := run(t, nil, "version").stdout; !strings.HasPrefix(got, "kopano-doctor version ") || got != run(t, nil, "--version").stdout {
 		t.Errorf("version says %q and --version %q", got, run(t, nil, "--version").stdout)
+	}
+}
+
+func TestRulesAreListedAndExplained(t *testing.T) {
+	all := run(t, nil, "rules").stdout
+	for _, r := range rules.All() {
+		if !strings.Contains(all, "  "+r.ID+" ("+r.Severity.String()+")\n") {
+			t.Errorf("%s is not listed", r.ID)
+		}
+		one := run(t, nil, "rules", r.ID)
+		if one.code != 0 || !strings.HasPrefix(one.stdout, r.Severity.String()+": "+r.Title+"\n\n") {
+			t.Errorf("%s: exit %d: %s", r.ID, one.code, one.stdout)
+		}
+	}
+}
+
+func TestRuleReference(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.md")
+	var stdout, stderr bytes.Buffer
+	p := &program{stdout: &stdout, stderr: &stderr, rules: rules.All()[:1]}
+	code := p.run([]string{"kopano-doctor", "rules", "--format", "markdown", "--examples", "../../testdata/rules", "--output", file})
+	page, err := os.ReadFile(file)
+	if code != 0 || err != nil || stdout.Len() != 0 || !strings.HasPrefix(string(page), "# Rules\n") || !strings.Contains(string(page), p.rules[0].Title) {
+		t.Errorf("exit %d, %v, standard output %q\n%s", code, err, &stdout, &stderr)
 	}
 }
 
@@ -171,6 +200,29 @@ func TestFolderDefaultsToTheCurrentOne(t *testing.T) {
 	t.Chdir(dir)
 	if got := run(t, nil, "check", "--offline"); got.code != 0 || !strings.Contains(strings.ReplaceAll(got.stdout, "\n", " "), "project harmless in "+dir) {
 		t.Errorf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+}
+
+func TestFilesAreFoundHereOrInTheFolder(t *testing.T) {
+	dir := harmless(t)
+	text := []byte("name: other\nservices: {a: {image: hello-world}}\n")
+	if err := os.WriteFile(filepath.Join(dir, "other.yaml"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(dir))
+	for _, c := range []struct {
+		args []string
+		note bool
+	}{
+		{[]string{"-f", "other.yaml", dir}, false},
+		{[]string{"-f", filepath.Join(filepath.Base(dir), "other.yaml"), dir}, false},
+		{[]string{"--file=" + filepath.Join(dir, "other.yaml"), dir}, false},
+		{[]string{"-f", filepath.Join(dir, "other.yaml")}, true},
+	} {
+		got := run(t, nil, append([]string{"check", "--offline"}, c.args...)...)
+		if got.code != 0 || !strings.Contains(got.stdout, "project other in") || (got.stderr != "") != c.note {
+			t.Errorf("%q: exit %d\n%s%s", c.args, got.code, got.stdout, got.stderr)
+		}
 	}
 }
 

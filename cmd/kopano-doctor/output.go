@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +12,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 )
 
-// output is where the report goes.
+// output is where a command's text goes.
 type output struct {
 	stdout io.Writer
 	file   string // "" for standard output
@@ -21,31 +20,29 @@ type output struct {
 
 // openOutput looks at the place before the work starts, so that nobody waits
 // a minute to learn of a misspelt folder.
-func (p *program) openOutput(set bool, file string) (*output, error) {
+func (p *program) openOutput(command string, set bool, file string) (*output, error) {
 	if !set {
 		return &output{stdout: p.stdout}, nil
 	}
 	if file == "" {
-		return nil, badUsage("check", "--output: the name of the file is missing")
+		return nil, badUsage(command, "--output: the name of the file is missing")
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return nil, badUsage("check", "--output %s: that is a folder; give a file", file)
+		return nil, badUsage(command, "--output %s: that is a folder; give a file", file)
 	}
 	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-		return nil, badUsage("check", "--output %s: the folder %s does not exist", file, filepath.Dir(file))
+		return nil, badUsage(command, "--output %s: the folder %s does not exist", file, filepath.Dir(file))
 	}
 	return &output{file: file}, nil
 }
 
-func (o *output) write(r *report.Report, f report.Format, options report.TextOptions) error {
+// write writes everything at once.
+func (o *output) write(data []byte) error {
 	if o.file == "" {
-		return report.Write(o.stdout, r, f, options)
-	}
-	var text bytes.Buffer
-	if err := report.Write(&text, r, f, options); err != nil {
+		_, err := o.stdout.Write(data)
 		return err
 	}
-	return writeFile(o.file, text.Bytes())
+	return writeFile(o.file, data)
 }
 
 // writeFile replaces the file in one step, so that a reader never sees half a
