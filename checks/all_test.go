@@ -1,0 +1,129 @@
+package checks_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab/labtest"
+)
+
+// Every link that is said to have a check is in the catalogue, and speaks what
+// the check speaks.
+func TestAllFitsTheCatalogue(t *testing.T) {
+	speaks := map[uintptr][]kopano.Protocol{
+		pointer(checks.CheckMariaDB): {kopano.ProtoMySQL}, pointer(checks.CheckLDAP): {kopano.ProtoLDAP}, pointer(checks.CheckLMTP): {kopano.ProtoLMTP},
+	}
+	for id, check := range checks.All() {
+		link := kopano.LinkByID(id)
+		if link == nil {
+			t.Errorf("%s is not in the catalogue", id)
+			continue
+		}
+		if link.Loses == "" {
+			t.Errorf("%s does not say what is lost with it", id)
+		}
+		if want, ok := speaks[pointer(check)]; ok && link.Protocol != want[0] {
+			t.Errorf("%s speaks %s, its check %s", id, link.Protocol, want[0])
+		}
+	}
+	for _, link := range kopano.Links {
+		if _, ok := checks.All()[link.ID]; !ok && (link.Protocol == kopano.ProtoLDAP || link.Protocol == kopano.ProtoMySQL || link.Protocol == kopano.ProtoLMTP) {
+			t.Errorf("%s speaks %s and has no check", link.ID, link.Protocol)
+		}
+	}
+}
+
+func pointer(c checks.Check) uintptr { return reflect.ValueOf(c).Pointer() }
+
+func TestReasonsAreExplained(t *testing.T) {
+	for name, docs := range map[string][]checks.ReasonDoc{
+		"ldap": checks.LDAPReasons(), "mariadb": checks.MariaDBReasons(), "lmtp": checks.LMTPReasons(),
+	} {
+		seen := map[checks.Reason]bool{}
+		for _, d := range docs {
+			if d.Reason == "" || d.Rung == "" || !strings.HasSuffix(d.Means, ".") {
+				t.Errorf("%s: incomplete: %+v", name, d)
+			}
+			if seen[d.Reason] {
+				t.Errorf("%s: %s twice", name, d.Reason)
+			}
+			seen[d.Reason] = true
+		}
+	}
+}
+
+// Whoever calls the directory is checked, also those without settings of
+// their own, and clients outside.
+func TestEveryClientOfTheDirectory(t *testing.T) {
+	s := newScene(t)
+	server := directory(t, s.lab, lab.SlapdOptions{})
+	s.pin("ldap:389", server.Address)
+	host, port, _ := strings.Cut(server.Address, ":")
+	s.edit(".env", "LDAP_VERSION=1.4.10", "LDAP_VERSION=1.4.10\nLDAPPORT="+port)
+	d, err := deployment.Load(context.Background(), deployment.Options{Dir: s.dir})
+	labtest.Check(t, err)
+	checked := 0
+	for _, e := range kopano.Recognise(d).Edges {
+		if pointer(checks.All()[e.Link.ID]) != pointer(checks.CheckLDAP) {
+			continue
+		}
+		checked++
+		link, from, _ := strings.Cut(e.ID, "@")
+		t.Run(e.ID, func(t *testing.T) {
+			r := s.run(checks.CheckLDAP, link, from)
+			if r.Status != checks.OK {
+				t.Errorf("%s at %s, %s: %s (%s)", r.Status, r.Rung, r.Reason, r.Message, host)
+			}
+		})
+	}
+	if checked < 5 {
+		t.Errorf("only %d clients", checked)
+	}
+}
+
+// A machine that drops packets: the attempt to connect itself gets no answer.
+func TestDialTimeout(t *testing.T) {
+	s := newScene(t)
+	address := labtest.Deaf(t, s.lab)
+	s.pin("ldap:389", address)
+	s.pin("db:3306", address)
+	s.timeout = 400 * time.Millisecond
+	for name, check := range map[string]func() checks.Result{"ldap": func() checks.Result { return checkLDAP(s) }, "mariadb": func() checks.Result { return checkMariaDB(s) }} {
+		start := time.Now()
+		r := check()
+		if took := time.Since(start); took > s.timeout+time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+		s.want(r, expect{rung: checks.Dial, reason: checks.ReasonTimeout, id: fmt.Sprintf("live-%s-timeout", name), says: "within 400ms"})
+	}
+}
+
+// When the run's time is over, nothing is known about the link.
+func TestOutOfTime(t *testing.T) {
+	s := newScene(t)
+	address, err := s.lab.BlackHole()
+	labtest.Check(t, err)
+	s.pin("ldap:389", address)
+	s.pin("db:3306", address)
+	s.timeout = 30 * time.Second
+	for link, check := range map[string]checks.Check{"server-ldap": checks.CheckLDAP, "server-database": checks.CheckMariaDB} {
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		start := time.Now()
+		r := check(ctx, s.target(link, "kopano_server"))
+		cancel()
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s went on for %s", link, took)
+		}
+		if r.Status != checks.Unchecked || r.Reason != checks.ReasonDeadline || len(r.Findings) != 0 {
+			t.Errorf("%s: %+v", link, r)
+		}
+	}
+}
