@@ -143,7 +143,7 @@ func checkFinding(t *testing.T, d *deployment.Deployment, f finding.Finding) {
 		}
 		for _, text := range []string{f.Message, f.Consequence, f.Remedy, f.Title, f.Key, f.Subject} {
 			// SECRETKEY as a password is no leak in KCCONF_…_SECRETKEY.
-			if secretWord(s).MatchString(text) {
+			if strings.Contains(text, s) && secretWord(s).MatchString(text) {
 				t.Errorf("%s: secret in %q", f.ID, text)
 			}
 		}

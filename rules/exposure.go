@@ -134,7 +134,7 @@ func portAgain(in *Input) []finding.Finding {
 
 // internalPorts: what nobody outside needs, or only through TLS, by role.
 var internalPorts = map[kopano.Role]map[uint32]string{
-	kopano.LDAP:     {389: "the directory in clear text; with the demo image every user's password is the user's name"},
+	kopano.LDAP:     {389: "the directory in clear text, passwords included"},
 	kopano.Database: {3306: "the database; only kopano_server needs it, over the container network"},
 	kopano.Server:   {236: "kopano_server in clear text, passwords included; 237 is the same with TLS"},
 	kopano.Gateway:  {143: "IMAP without TLS, passwords included", 110: "POP3 without TLS, passwords included"},
@@ -153,6 +153,9 @@ func portOpen(in *Input) []finding.Finding {
 		}
 		if role == kopano.Gateway && p.port.Target == 110 && !has(p.service, "KCCONF_GATEWAY_POP3_LISTEN") {
 			continue // nothing answers there
+		}
+		if kopano.ParseImage(p.service.Image).Is("kopano_ldap_demo") {
+			what = "the directory in clear text, and each demo user's password is the user's name"
 		}
 		published := p.port.Published
 		out = append(out, finding.Finding{

@@ -196,12 +196,13 @@ func ldapURIFault(uri string, scheme bool) string {
 		}
 		uri = "ldap://" + uri
 	}
+	if strings.HasPrefix(uri, "ldapi://") {
+		return "" // a socket, its path in percent signs, which net/url does not take for a host
+	}
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil:
 		return "it is not an address of the form ldap://host:port"
-	case u.Scheme == "ldapi":
-		return ""
 	case u.Scheme != "ldap" && u.Scheme != "ldaps":
 		return "the scheme must be ldap or ldaps, not " + u.Scheme
 	case u.Hostname() == "":
@@ -234,7 +235,7 @@ func ldapURIPath(in *Input) []finding.Finding {
 	return judge(in, keyed(ldapURIKeys...), func(x sighting) *verdict {
 		for uri := range strings.FieldsSeq(x.text()) {
 			u, err := url.Parse(uri)
-			if err != nil || ldapURIFault(uri, true) != "" || u.Scheme == "ldapi" || u.Path == "" || u.Path == "/" {
+			if err != nil || ldapURIFault(uri, true) != "" || u.Path == "" || u.Path == "/" {
 				continue
 			}
 			return &verdict{

@@ -54,7 +54,7 @@ func mailRules() []Rule {
 			ID: "mail-permit-docker", Subject: "mail", Severity: finding.Error,
 			Title: "The mail server does not trust the spooler",
 			Why: "kopano_spooler cannot log in to a mail server (Spooler.cpp has no setting for it), so the mail server must trust its network. " +
-				"PERMIT_DOCKER=none trusts nobody; host and network cover Docker's default bridge only, not the networks of a Compose project.",
+				"PERMIT_DOCKER=none, which is also the default since release 11, trusts nobody (docker-mailserver, setup-stack.sh and CHANGELOG).",
 			Check: mailPermit,
 		},
 		{
@@ -311,14 +311,9 @@ func mailPermit(in *Input) []finding.Finding {
 			Remedy:      "Write PERMIT_DOCKER=connected-networks",
 		}
 		switch {
-		case permit == "connected-networks" || permit != "" && permit != "none" && permit != "host" && permit != "network":
-			continue
 		case permit == "none":
 			f.Message = "PERMIT_DOCKER is none: the mail server trusts no other container."
-		case permit == "host" || permit == "network":
-			f.Severity = finding.Warning
-			f.Message = "PERMIT_DOCKER is " + permit + ", which covers Docker's default bridge and not the networks of this deployment."
-		case major >= 11:
+		case permit == "" && major >= 11:
 			f.Message = "PERMIT_DOCKER is not set, and since release 11 that means none."
 		default:
 			continue

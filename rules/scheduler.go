@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -130,13 +131,96 @@ func cronFault(job string) string {
 	return ""
 }
 
-// execTarget finds the container of "docker exec … NAME …".
-var (
-	dockerExec   = regexp.MustCompile(`(?:^|[;&|] *)docker (?:container )?exec ((?:-{1,2}[a-zA-Z-]+(?:[= ](?:[^ -][^ ]*))?? )*)([a-zA-Z0-9][a-zA-Z0-9_.-]*)`)
-	volumesFrom  = regexp.MustCompile(`--volumes-from[= ]([a-zA-Z0-9][a-zA-Z0-9_.-]*)`)
-	terminalFlag = regexp.MustCompile(`docker (?:container )?(?:run|exec) (?:-[^ ]+ (?:[^- ][^ ]* )?)*?(-[a-su-z]*t[a-z]*|--tty)(?: |$)`)
-	shellSigns   = regexp.MustCompile("[|;&<>`\"']|\\$\\(")
-)
+// shellSigns are what only a shell understands.
+var shellSigns = regexp.MustCompile("[|;&<>`\"']|\\$\\(")
+
+// dockerCall is a call of docker run or docker exec in a job.
+type dockerCall struct {
+	exec  bool
+	flags []string // up to the container or image, values left out
+	from  []string // containers named by --volumes-from
+	name  string   // the container of exec
+}
+
+// valueFlags are the flags of docker run and docker exec whose value is the next word (docker run --help).
+var valueFlags = strings.Fields("-a --attach --add-host --annotation --cap-add --cap-drop -c --cpus --cpu-shares --cpuset-cpus --detach-keys --device --dns --dns-search " +
+	"--entrypoint -e --env --env-file --expose --gpus --group-add --health-cmd -h --hostname --ip --ipc -l --label --label-file --link --log-driver --log-opt -m --memory " +
+	"--mount --name --net --network --network-alias --pid --platform -p --publish --pull --restart --runtime --security-opt --shm-size --stop-signal --stop-timeout " +
+	"--sysctl --tmpfs --ulimit -u --user --userns --uts -v --volume --volume-driver --volumes-from -w --workdir")
+
+// dockerCalls finds the calls in a command.
+func dockerCalls(cmd string) []dockerCall {
+	words := strings.Fields(cmd)
+	var out []dockerCall
+	for i := 0; i < len(words); i++ {
+		if words[i] != "docker" && !strings.HasSuffix(words[i], "/docker") {
+			continue
+		}
+		j := i + 1
+		if j < len(words) && words[j] == "container" {
+			j++
+		}
+		if j < len(words) && (words[j] == "exec" || words[j] == "run") {
+			var call dockerCall
+			call.exec = words[j] == "exec"
+			i = call.read(words, j+1)
+			out = append(out, call)
+		}
+	}
+	return out
+}
+
+// read takes the words of a call from the first behind exec or run, and gives
+// the position of the container or image.
+func (c *dockerCall) read(words []string, i int) int {
+	for ; i < len(words); i++ {
+		flag, value, joined := strings.Cut(words[i], "=")
+		if !strings.HasPrefix(flag, "-") || flag == "-" {
+			c.name = words[i]
+			break
+		}
+		c.flags = append(c.flags, flag)
+		if !joined && slices.Contains(valueFlags, flag) && i+1 < len(words) {
+			i++
+			value = words[i]
+		}
+		if flag == "--volumes-from" {
+			name, _, _ := strings.Cut(value, ":") // :ro
+			c.from = append(c.from, name)
+		}
+	}
+	return i
+}
+
+// terminal gives the flag that asks for a terminal, or "".
+func (c *dockerCall) terminal() string {
+	for _, f := range c.flags {
+		if f == "--tty" || !strings.HasPrefix(f, "--") && strings.Contains(f, "t") && strings.Trim(f, "-itd") == "" {
+			return f
+		}
+	}
+	return ""
+}
+
+// containerName is what Docker allows as a name (moby, daemon/names).
+var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+// targets gives the containers that a command needs.
+func targets(cmd string) []string {
+	var out []string
+	for _, c := range dockerCalls(cmd) {
+		names := c.from
+		if c.exec {
+			names = append(names, c.name)
+		}
+		for _, n := range names {
+			if containerName.MatchString(n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
 
 func cronContainer(in *Input) []finding.Finding {
 	names := map[string]bool{}
@@ -174,17 +258,6 @@ func cronContainer(in *Input) []finding.Finding {
 	})
 }
 
-func targets(cmd string) []string {
-	var out []string
-	for _, m := range dockerExec.FindAllStringSubmatch(cmd, -1) {
-		out = append(out, m[2])
-	}
-	for _, m := range volumesFrom.FindAllStringSubmatch(cmd, -1) {
-		out = append(out, m[1])
-	}
-	return out
-}
-
 // containerNames gives the names that Compose gives a service's containers:
 // container_name, else PROJECT-SERVICE-1 (Compose 2) or PROJECT_SERVICE_1 (Compose 1).
 func containerNames(d *deployment.Deployment, s *deployment.Service) []string {
@@ -208,14 +281,17 @@ func likeContainer(in *Input, name string) string {
 
 func cronTerminal(in *Input) []finding.Finding {
 	return judge(in, isJob(in), func(x sighting) *verdict {
-		m := terminalFlag.FindStringSubmatch(command(x.text()))
-		if m == nil {
+		flag := ""
+		for _, c := range dockerCalls(command(x.text())) {
+			flag = cmp.Or(flag, c.terminal())
+		}
+		if flag == "" {
 			return nil
 		}
 		return &verdict{
-			message:     x.name() + " calls docker with " + m[1] + ", but jobs have no terminal.",
+			message:     x.name() + " calls docker with " + flag + ", but jobs have no terminal.",
 			consequence: "The job fails every time.",
-			remedy:      "Leave " + m[1] + " out.",
+			remedy:      "Leave " + flag + " out.",
 		}
 	})
 }
