@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -104,46 +103,6 @@ func CheckWebCertificate(ctx context.Context, t Target) Result {
 		return c.refused(f)
 	}
 	return c.ok(Ask, "the certificate for %s is valid until %s, issued by %s%s", c.host, day(state.PeerCertificates[0].NotAfter), issuerOf(state.PeerCertificates[0]), c.selfSignedNote())
-}
-
-// CheckServerCertificate looks at the certificate of kopano_server's HTTPS
-// port with the authority that kopano_ssl made, and whether kopano_server is
-// what answers: gSOAP says 405 to a GET.
-func CheckServerCertificate(ctx context.Context, t Target) Result {
-	c := &certificateClimb{climb: newClimb(t, "certificate"), internal: true}
-	if t.Edge.From != nil && t.Edge.Addr.Scheme != "https" {
-		return c.fail(&failure{Resolve, ReasonNoCheck, "this link has no certificate: it does not use https", nil})
-	}
-	c.host, c.port = serverAddress(t)
-	c.names = []string{c.host}
-	if t.Edge.From == nil {
-		// ssl/start.sh gives the certificate the service's name and FQDN; clients outside know only the latter.
-		c.names = append(c.names, publicHost(t.Topology))
-	}
-	c.places = c.serverPlaces
-	known := c.internalAuthority()
-	state, f := c.handshake(ctx)
-	if f != nil {
-		return c.refused(f)
-	}
-	if f := c.judge(state); f != nil {
-		return c.fail(f)
-	}
-	if f := c.soap(ctx); f != nil {
-		return c.fail(f)
-	}
-	return c.ok(Ask, "the certificate of %s is valid until %s, and kopano_server answers behind it%s", c.to(c.host), day(state.PeerCertificates[0].NotAfter), known)
-}
-
-// serverAddress gives the address of kopano_server's HTTPS port. A client
-// outside reaches it by the published port, which the dialer finds by the
-// service's name.
-func serverAddress(t Target) (string, int) {
-	e := t.Edge
-	if e.From == nil && e.To != nil && e.Target != 0 {
-		return e.To.Name, e.Target
-	}
-	return e.Addr.Host, e.Addr.Port
 }
 
 type certificateClimb struct {
@@ -396,24 +355,5 @@ func (c *certificateClimb) answers(ctx context.Context) *failure {
 	if f == nil {
 		c.compareClock(a, "Certificates and sign-ins seem not yet valid or expired to the one whose clock is wrong.")
 	}
-	return f
-}
-
-// soap asks kopano_server for a page, which it refuses in its own way.
-func (c *certificateClimb) soap(ctx context.Context) *failure {
-	w := &web{target: c.target, insecure: true} // the certificate was judged already
-	a, f := w.get(ctx, "https://"+hostPort(c.host, c.port)+"/")
-	if f != nil {
-		if f.status() != Unchecked {
-			c.found = append(c.found, c.network(f, c.host, c.port))
-		}
-		return f
-	}
-	if a.Status == http.StatusMethodNotAllowed {
-		return nil
-	}
-	f = &failure{Ask, ReasonNotServer, fmt.Sprintf("%s answers with %s; kopano_server answers 405", a.Address, a.saw()), nil}
-	c.found = append(c.found, c.finding(f.Reason, c.target.Edge.Locations(), "Another server answers where kopano_server should", f.Message,
-		fmt.Sprintf("Correct host and port in %s: kopano_server speaks HTTPS on 237.", c.settingName())))
 	return f
 }

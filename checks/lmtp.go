@@ -2,14 +2,9 @@ package checks
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/mail"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -82,47 +77,6 @@ type lmtpClimb struct {
 	talk *talk
 }
 
-// talk is the conversation: a connection whose deadlines end with the context,
-// and that knows which command was sent last.
-type talk struct {
-	*peer
-	ctx context.Context
-
-	mu   sync.Mutex
-	sent []string // the first word of each command
-}
-
-// SetDeadline keeps the deadline within the context.
-func (t *talk) SetDeadline(at time.Time) error {
-	if t.ctx.Err() != nil {
-		at = time.Unix(1, 0)
-	}
-	if d, ok := t.ctx.Deadline(); ok && (at.IsZero() || d.Before(at)) {
-		at = d
-	}
-	return t.peer.SetDeadline(at)
-}
-
-// Write notes the command.
-func (t *talk) Write(b []byte) (int, error) {
-	verb, _, _ := strings.Cut(string(b[:min(len(b), 8)]), " ")
-	t.mu.Lock()
-	t.sent = append(t.sent, strings.TrimSpace(verb))
-	t.mu.Unlock()
-	return t.peer.Write(b)
-}
-
-func (t *talk) hasSent(verb string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, s := range t.sent {
-		if s == verb {
-			return true
-		}
-	}
-	return false
-}
-
 // unreachable is a link that does not even connect.
 func (c *lmtpClimb) unreachable(f *failure) Result {
 	if f.status() == Unchecked {
@@ -190,49 +144,6 @@ func (c *lmtpClimb) greet(ctx context.Context, client *smtp.Client) *failure {
 	}
 	c.found = append(c.found, c.network(f, c.host, c.port))
 	return f
-}
-
-// leave takes its leave. The library's own Quit says LHLO once more after RSET.
-func (c *lmtpClimb) leave(ctx context.Context) {
-	t := c.target
-	t.Timeout = min(t.timeout(), time.Second)
-	c.talk.rung(ctx, t)
-	if _, err := c.talk.Write([]byte("QUIT\r\n")); err == nil {
-		_, _ = c.talk.Read(make([]byte, maxFirst))
-	}
-}
-
-// nudge finds out who is silent: a server that waits to be spoken to answers
-// a line that it does not know with its own kind of complaint. kopano_dagent
-// that waits for kopano_server stays silent.
-func (c *lmtpClimb) nudge(ctx context.Context) []byte {
-	t := c.target
-	t.Timeout = min(t.timeout()/4, time.Second)
-	p, f := dial(ctx, t, c.host, c.port)
-	if f != nil {
-		return nil
-	}
-	defer p.Close()
-	p.rung(ctx, t)
-	if _, err := p.Write([]byte("LHLO " + userAgent + "\r\n\r\n")); err != nil {
-		return nil
-	}
-	buffer := make([]byte, maxFirst)
-	n, err := p.Read(buffer)
-	if n == 0 && err != nil && isClosed(err) && c.speaksTLS(ctx, t) {
-		return []byte{0x15, 3, 3} // some say so with an alert, some only hang up
-	}
-	return buffer[:n]
-}
-
-func (c *lmtpClimb) speaksTLS(ctx context.Context, t Target) bool {
-	p, f := dial(ctx, t, c.host, c.port)
-	if f != nil {
-		return false
-	}
-	defer p.Close()
-	_, f = handshake(ctx, t, p, &tls.Config{ServerName: c.host, InsecureSkipVerify: true})
-	return f == nil
 }
 
 // silent: the greeting is sent only after the logon to kopano_server, which in
@@ -405,65 +316,4 @@ func capabilities(client *smtp.Client) string {
 		return ""
 	}
 	return " (" + strings.Join(has, ", ") + ")"
-}
-
-// postmasterSettings are the settings that name the postmaster.
-const (
-	postmasterSetting  = "POSTMASTER_ADDRESS"
-	systemMailSetting  = "KCCONF_SERVER_SYSTEM_EMAIL_ADDRESS"
-	unknownMailAddress = "postmaster@localhost"
-)
-
-// postmasterOf gives the address that RCPT asks for: that of the configuration,
-// else postmaster at the mail domain.
-func postmasterOf(t Target) string {
-	for _, v := range postmasterValues(t) {
-		if a, err := mail.ParseAddress(v.Reveal()); err == nil && plainAddress(a.Address) {
-			return a.Address
-		}
-	}
-	if s := t.Edge.From; s != nil && plainAddress("postmaster@"+s.DomainName) {
-		return "postmaster@" + s.DomainName
-	}
-	for _, s := range t.Topology.Services(kopano.Web) {
-		if v, ok := s.Get("FQDN"); ok {
-			host := v.Reveal()
-			if h, _, err := net.SplitHostPort(host); err == nil {
-				host = h
-			}
-			if plainAddress("postmaster@" + host) {
-				return "postmaster@" + host
-			}
-		}
-	}
-	return unknownMailAddress
-}
-
-// plainAddress keeps what would not survive between < and >, or would be more
-// than an address, out of a command.
-func plainAddress(s string) bool {
-	local, domain, ok := strings.Cut(s, "@")
-	return ok && local != "" && domain != "" && len(s) < 255 && !strings.ContainsAny(s, " \t\r\n<>\"\\,;") && !strings.Contains(domain, "@")
-}
-
-func postmasterValues(t Target) []deployment.Value {
-	var out []deployment.Value
-	if t.Edge.From != nil {
-		if v, ok := t.Edge.From.Get(postmasterSetting); ok && v.Reveal() != "" {
-			out = append(out, v)
-		}
-	}
-	for _, s := range t.Topology.Services(kopano.Server) {
-		if v, ok := s.Get(systemMailSetting); ok && v.Reveal() != "" {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-func postmasterPlaces(t Target) []finding.Location {
-	if values := postmasterValues(t); len(values) > 0 {
-		return values[0].Locations()
-	}
-	return t.Edge.Locations()
 }

@@ -83,7 +83,7 @@ func dialFailure(ctx context.Context, err error, configured string, waited time.
 	if errors.Is(err, vantage.ErrNoRoute) {
 		return &failure{Resolve, ReasonNoRoute, oneLine(err.Error()), err}
 	}
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return &failure{Dial, ReasonDeadline, "the time for all checks was over before " + configured + " answered", err}
 	}
 	var dialError *vantage.DialError
@@ -114,7 +114,7 @@ func dialFailure(ctx context.Context, err error, configured string, waited time.
 // a closed connection, a hostile flood, an alert of the TLS layer.
 func readFailure(ctx context.Context, err error, at Rung, p *peer, waited time.Duration) *failure {
 	switch {
-	case ctx.Err() != nil:
+	case over(ctx):
 		return &failure{at, ReasonDeadline, "the time for all checks was over before " + p.address + " answered", err}
 	case errors.Is(err, errTooMuch):
 		return &failure{at, ReasonWrongServer, p.address + " sends without end", err}
@@ -127,6 +127,13 @@ func readFailure(ctx context.Context, err error, at Rung, p *peer, waited time.D
 		return &failure{TLS, reason, p.address + ": " + text, err}
 	}
 	return &failure{at, ReasonClosed, fmt.Sprintf("the connection to %s failed: %s", p.address, oneLine(err.Error())), err}
+}
+
+// over reports whether the time of the whole check is up. A connection whose
+// deadline is that of the context may notice a moment before the context does.
+func over(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && time.Until(end) < 5*time.Millisecond
 }
 
 func isTimeout(err error) bool {

@@ -43,6 +43,7 @@ const (
 func OIDCReasons() []ReasonDoc {
 	out := append(networkReasons(), tlsReasons()...)
 	return append(out,
+		ReasonDoc{ReasonTLSOnPlain, TLS, "The server speaks TLS where plain HTTP is expected."},
 		ReasonDoc{ReasonSelfSigned, TLS, "The certificate signed itself, and the client verifies certificates."},
 		ReasonDoc{ReasonRedirected, Ask, "The answer is a redirect, to a login page or another address, which Kopano's programs do not follow."},
 		ReasonDoc{ReasonNotFound, Ask, "There is no discovery document at this address."},
