@@ -90,6 +90,9 @@ func scanStatement(text string, from int) (statement, int) {
 		st.keyAt = skipBlanks(text, from+len("export"))
 	}
 	src := text[st.keyAt:]
+	if src == "" {
+		return badLine(text, st, "nothing follows \"export\"")
+	}
 	end, separator, bad := keyEnd(src)
 	if bad != "" {
 		return badLine(text, st, bad)
