@@ -158,11 +158,15 @@ func portOpen(in *Input) []finding.Finding {
 			what = "the directory in clear text, and each demo user's password is the user's name"
 		}
 		published := p.port.Published
+		remedy := "Write 127.0.0.1:" + published + ":" + target(p.port) + ", delete the entry, or let a firewall in front of Docker decide."
+		if role == kopano.Gateway {
+			remedy = "Offer mail programs the port with TLS: KCCONF_GATEWAY_IMAPS_LISTEN=0.0.0.0:993 or KCCONF_GATEWAY_POP3S_LISTEN=0.0.0.0:995, with a certificate. Until then let a firewall decide who reaches this one."
+		}
 		out = append(out, finding.Finding{
 			Subject: p.service.Name, Key: target(p.port),
 			Message:     "Port " + published + " is open on every address of this host: " + what + ".",
 			Consequence: "Everyone who reaches this host can talk to it, or read along on the way.",
-			Remedy:      "Write 127.0.0.1:" + published + ":" + target(p.port) + ", delete the entry, or let a firewall in front of Docker decide.",
+			Remedy:      remedy,
 			Locations:   []finding.Location{p.place().As(finding.Fix)},
 		})
 	}

@@ -94,6 +94,9 @@ func scheduleOf(job string) string {
 	return strings.Join(fields[:min(len(fields), 5)], " ")
 }
 
+// extendedSchedule finds L, W and #, which supercronic knows (gorhill/cronexpr) and the library does not.
+var extendedSchedule = regexp.MustCompile(`(^|[ ,0-9])[LW]($|[ ,#])|#`)
+
 func cronFault(job string) string {
 	if strings.TrimSpace(job) == "" {
 		return "" // an emptied job is left out
@@ -121,8 +124,7 @@ func cronFault(job string) string {
 		return "there are five fields and a command wanted"
 	}
 	schedule := strings.Join(fields[:5], " ")
-	// supercronic also knows L, W and # (gorhill/cronexpr), which the library does not.
-	if regexp.MustCompile(`(^|[ ,0-9])[LW]($|[ ,#])|#`).MatchString(schedule) {
+	if extendedSchedule.MatchString(schedule) {
 		return ""
 	}
 	if _, err := cron.ParseStandard(schedule); err != nil {
@@ -311,6 +313,11 @@ func cronShell(in *Input) []finding.Finding {
 	})
 }
 
+var (
+	backupHelp    = regexp.MustCompile(`kopano-backup +(-h|--help)\b`)
+	backupProgram = regexp.MustCompile(`backup|restic|borg|mysqldump|mariadb-dump`)
+)
+
 func backup(in *Input) []finding.Finding {
 	var dead []sighting
 	for _, s := range in.Topology.Services(kopano.Scheduler) {
@@ -320,9 +327,9 @@ func backup(in *Input) []finding.Finding {
 			}
 			cmd := command(value(s, key))
 			switch {
-			case regexp.MustCompile(`kopano-backup +(-h|--help)\b`).MatchString(cmd):
+			case backupHelp.MatchString(cmd):
 				dead = append(dead, sighting{s, s.Env[key]})
-			case regexp.MustCompile(`kopano-backup|restic|borg|mysqldump|mariadb-dump|backup`).MatchString(cmd):
+			case backupProgram.MatchString(cmd):
 				return nil // somebody has thought about it
 			}
 		}

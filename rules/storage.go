@@ -323,7 +323,7 @@ func unusedVolume(in *Input) []finding.Finding {
 				Subject: name, Key: name,
 				Message:   "The volume " + quote(name) + " is declared, but no service mounts it.",
 				Remedy:    "Delete it from the file, or mount it where it belongs.",
-				Locations: []finding.Location{in.Deployment.Locate("volumes", name).As(finding.Fix)},
+				Locations: []finding.Location{declared(in, "volumes", name)},
 			})
 		}
 	}
@@ -344,11 +344,21 @@ func unusedNetwork(in *Input) []finding.Finding {
 				Subject: name, Key: name,
 				Message:   "The network " + quote(name) + " is declared, but no service uses it.",
 				Remedy:    "Delete it from the file, or add it to the services that belong to it.",
-				Locations: []finding.Location{in.Deployment.Locate("networks", name).As(finding.Fix)},
+				Locations: []finding.Location{declared(in, "networks", name)},
 			})
 		}
 	}
 	return out
+}
+
+// declared gives the place of the name of a volume or network.
+func declared(in *Input, section, name string) finding.Location {
+	for _, sc := range in.Deployment.Scalars() {
+		if len(sc.Path) == 2 && sc.Path[0] == section && sc.Path[1] == name {
+			return sc.KeyAt.As(finding.Fix)
+		}
+	}
+	return in.Deployment.Locate(section, name).As(finding.Fix)
 }
 
 // everyService gives the services of the model, those of profiles that are off too.
