@@ -304,13 +304,19 @@ func searchMissing(in *Input) []finding.Finding {
 
 func dockerSocket(in *Input) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if e.Protocol != kopano.ProtoDocker || e.FromMount != nil || e.Route != kopano.RouteNone || has(e.From, "DOCKER_HOST") {
+		if e.Protocol != kopano.ProtoDocker || has(e.From, "DOCKER_HOST") || e.FromMount != nil && e.FromMount.Type == types.VolumeTypeBind {
 			return nil
 		}
-		return &fault{
+		f := &fault{
 			message: "It mounts nothing at /var/run/docker.sock.",
 			remedy:  "Add /var/run/docker.sock:/var/run/docker.sock:ro to the volumes of " + e.From.Name + ".",
 			places:  []finding.Location{e.From.Locate("volumes").As(finding.Fix)},
 		}
+		if e.FromMount != nil {
+			f.message = "It mounts " + mountName(e.FromMount) + " at " + e.FromMount.Target + ", where Docker's socket should be."
+			f.remedy = "Mount /var/run/docker.sock:/var/run/docker.sock:ro on " + e.From.Name + "."
+			f.places = []finding.Location{mountPlace(e.From, e.FromMount).As(finding.Fix)}
+		}
+		return f
 	})
 }

@@ -119,8 +119,7 @@ func sslDiffers(in *Input) []finding.Finding {
 		if e.Link.To != kopano.SSL && firstService(in, kopano.SSL) != nil {
 			return nil // both ends are compared with kopano_ssl
 		}
-		// A folder of the host holds what its owner put there, and a volume that
-		// others mount too may be filled by one of them.
+		// A folder of the host holds what its owner put there.
 		mine := e.FromMount
 		if e.ToMount == nil {
 			if in.Topology.Role(e.To) != kopano.SSL {
@@ -157,10 +156,11 @@ func sslUnshared(e *kopano.Edge, files []sighting) *fault {
 	return f
 }
 
-// shared reports whether another service mounts the same volume at the same path.
+// shared reports whether a service that the catalogue does not know mounts the
+// same volume at the same path: it may be what fills it.
 func shared(in *Input, s *deployment.Service, v *types.ServiceVolumeConfig) bool {
 	for _, o := range in.Deployment.Services {
-		if o == s {
+		if o == s || in.Topology.Role(o) != kopano.Unknown {
 			continue
 		}
 		for _, w := range o.Volumes {
