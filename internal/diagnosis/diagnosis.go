@@ -22,6 +22,7 @@ type Link struct {
 type Case struct {
 	Findings []finding.Finding // sealed
 	Links    []Link            // in the order of the topology
+	StopsAll []string          // IDs of the findings that keep everything from starting, such as what Compose refuses
 }
 
 // Diagnose sets the causes of the findings, marks the links that are blocked,
@@ -32,7 +33,7 @@ func Diagnose(c Case) Case {
 	g.joinStatic()
 	g.joinDependencies()
 	g.attach()
-	c.Findings = causesFirst(c.Findings, c.Links)
+	c.Findings = causesFirst(c)
 	return c
 }
 

@@ -254,3 +254,14 @@ func TestBlockedLinksNameTheBrokenLinkAtTheFarEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatStopsEverythingComesFirst(t *testing.T) {
+	w := newWorld().
+		link("server-database", "server", "db", checks.Broken, checks.ReasonRefused).
+		found("live-refused", finding.Live, finding.Error, "a.yml", 1, "server-database@server").
+		found("yaml-syntax", finding.Static, finding.Error, "z.yml", 9)
+	c := diagnosis.Diagnose(diagnosis.Case{Findings: finding.Seal(w.findings), Links: w.links, StopsAll: []string{"yaml-syntax"}})
+	if c.Findings[0].ID != "yaml-syntax" {
+		t.Errorf("%s comes before the file that nothing can read", c.Findings[0].ID)
+	}
+}

@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"math"
+	"slices"
 	"sort"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
@@ -8,10 +10,15 @@ import (
 )
 
 // causesFirst puts every finding behind the one that causes it. The causes
-// stand by severity, then by how many links each keeps from working, then in
-// the sealed order.
-func causesFirst(in []finding.Finding, links []Link) []finding.Finding {
-	weight := victims(links)
+// stand by severity, then by how much each keeps from working (everything
+// comes first), then in the sealed order.
+func causesFirst(c Case) []finding.Finding {
+	in, weight := c.Findings, victims(c.Links)
+	for i := range in {
+		if slices.Contains(c.StopsAll, in[i].ID) {
+			weight[in[i].Fingerprint] = math.MaxInt
+		}
+	}
 	sort.SliceStable(in, func(i, j int) bool {
 		if in[i].Severity != in[j].Severity {
 			return in[i].Severity > in[j].Severity

@@ -67,7 +67,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	}
 	found = append(found, liveFindings(links)...)
 
-	story := diagnosis.Diagnose(diagnosis.Case{Findings: finding.Seal(found), Links: links})
+	story := diagnosis.Diagnose(diagnosis.Case{Findings: finding.Seal(found), Links: links, StopsAll: refusals(d)})
 	r := report.Build(report.Facts{Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start)})
 	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || incomplete(story.Links), o.FailOn)}, nil
 }

@@ -86,6 +86,20 @@ func unexplainedProblems(d *deployment.Deployment, found []finding.Finding) []fi
 	return out
 }
 
+// refusals gives the IDs of the findings for which Compose refuses the deployment.
+func refusals(d *deployment.Deployment) []string {
+	if d.Accepted {
+		return nil
+	}
+	ids := []string{string(deployment.Refused)}
+	for _, p := range d.Problems {
+		if p.Severity == finding.Error {
+			ids = append(ids, string(p.Kind))
+		}
+	}
+	return ids
+}
+
 func problemTitle(p deployment.Problem) string {
 	if p.Severity == finding.Error {
 		return "Docker Compose refuses this deployment"

@@ -1,6 +1,10 @@
 package report_test
 
-import "github.com/kopano-doctor/kopano-doctor/internal/report"
+import (
+	"fmt"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/report"
+)
 
 // sample is a report that has one of everything.
 func sample() *report.Report {
@@ -56,8 +60,26 @@ func sample() *report.Report {
 			{Name: "redis", Role: "", Image: "redis:7"},
 		},
 	}
+	r.Findings = append(r.Findings, manyUnset()...)
 	r.Summary = report.Summarise(r.Findings, r.Links)
 	return r
+}
+
+// manyUnset is one and the same thing in many places.
+func manyUnset() []report.Finding {
+	var out []report.Finding
+	for i, name := range []string{"LDAP_DOMAIN", "LDAP_BASE_DN", "MYSQL_USER", "FQDN"} {
+		out = append(out, report.Finding{
+			ID: "unset-variable", Severity: "warning", Kind: "static", Title: "A variable is defined nowhere",
+			Message: "Nothing defines ${" + name + "}.", Subject: name,
+			Locations: []report.Location{
+				{File: "docker-compose.yml", Line: 31 + i, Column: 21, Role: "fix", Excerpt: "      - " + name + "=${" + name + "}"},
+				{File: "docker-compose.yml", Line: 58 + i, Column: 17, Role: "related", Excerpt: "    domainname: ${" + name + "}"},
+			},
+			Consequence: "The setting is empty.", Remedy: "Define it in .env: " + name + "=…", Fingerprint: fmt.Sprintf("555555555555555%d", i),
+		})
+	}
+	return out
 }
 
 func sampleLinks(cause string) []report.Link {

@@ -20,11 +20,7 @@ type TextOptions struct {
 func Text(w io.Writer, r *Report, o TextOptions) error {
 	p := &printer{report: r, style: newStyle(o)}
 	p.header()
-	for i := range r.Findings {
-		if p.root(&r.Findings[i]) {
-			p.finding(&r.Findings[i])
-		}
-	}
+	p.findings()
 	p.links()
 	p.unknownServices()
 	p.totals()

@@ -16,7 +16,7 @@ const (
 
 // finding writes one story: the cause, its place, what follows from it, the cure.
 func (p *printer) finding(f *Finding) {
-	p.title(f)
+	p.title(f, 1)
 	if len(f.Locations) > 0 {
 		p.fixPlace(f.Locations[0])
 	} else if f.Subject != "" {
@@ -36,12 +36,16 @@ func (p *printer) finding(f *Finding) {
 	p.line("")
 }
 
-// title writes "error: title [id]".
-func (p *printer) title(f *Finding) {
+// title writes "error: title [id]", and how often it was found.
+func (p *printer) title(f *Finding, times int) {
 	paint := p.style.severity(f.Severity)
 	label := f.Severity + ": "
 	id := "[" + f.ID + "]"
-	for i, l := range wrap(p.text(f.Title)+" "+id, label, margin, textWidth) {
+	text := p.text(f.Title) + " " + id
+	if times > 1 {
+		text += fmt.Sprintf(", %d times", times)
+	}
+	for i, l := range wrap(text, label, margin, textWidth) {
 		if i == 0 {
 			l = paint.Sprint(label) + strings.TrimPrefix(l, label)
 		}
@@ -78,15 +82,19 @@ func (p *printer) chain(places []Location) {
 	}
 }
 
-// chainPlace writes one place of the chain, its line beside it where there is
-// room, else below it.
+// chainPlace writes one place of the chain.
 func (p *printer) chainPlace(l Location) {
 	label := margin + fmt.Sprintf("%-13s", chainLabel(l.Role))
-	below := strings.Repeat(" ", cells(label))
 	if cells(label+place(l)) > textWidth {
 		p.line("%s", label)
-		label, below = margin+margin, margin+margin
+		label = margin + margin
 	}
+	p.placeAndLine(label, l)
+}
+
+// placeAndLine writes a place behind a label and its line beside it where
+// there is room, else below it.
+func (p *printer) placeAndLine(label string, l Location) {
 	head := label + place(l)
 	source := strings.TrimSpace(p.text(l.Excerpt))
 	room := textWidth - cells(head) - 2
@@ -95,6 +103,7 @@ func (p *printer) chainPlace(l Location) {
 		p.line("%s  %s", head, p.style.faint.Sprint(source))
 		return
 	}
+	below := strings.Repeat(" ", cells(label))
 	source, _ = crop(source, 0, textWidth-cells(below), p.text("…"))
 	p.line("%s", head)
 	p.line("%s%s", below, p.style.faint.Sprint(source))
