@@ -28,8 +28,19 @@ func Load(ctx context.Context, o Options) (*Deployment, error) {
 		return nil, fmt.Errorf("%s is not a folder", o.Dir)
 	}
 	var d *Deployment
-	quietly(func() { d, err = load(ctx, o, dir) })
+	quietly(func() { d, err = loadSafely(ctx, o, dir) })
 	return d, err
+}
+
+// loadSafely turns a fault of the loader itself into an error: files are not
+// to be trusted, and the caller has other things to say.
+func loadSafely(ctx context.Context, o Options, dir string) (d *Deployment, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			d, err = nil, fmt.Errorf("a fault of kopano-doctor while reading %s: %v", dir, r)
+		}
+	}()
+	return load(ctx, o, dir)
 }
 
 func load(ctx context.Context, o Options, dir string) (*Deployment, error) {

@@ -43,10 +43,25 @@ func (n *node) plainAt(path []string, workDir string) any {
 		return n.value
 	}
 	text := n.text
+	if len(path) == 4 && path[2] == "environment" && n.item {
+		text = n.inherit(text)
+	}
 	if n.dir != workDir && n.dir != "" {
 		text = absolutePath(path, text, n.dir)
 	}
 	return strings.ReplaceAll(text, "$", "$$")
+}
+
+// inherit gives an entry without value the one that its file's variables hold:
+// those of an included file are not known once it is merged.
+func (n *node) inherit(entry string) string {
+	if n.scope == nil || strings.Contains(entry, "=") {
+		return entry
+	}
+	if d, ok := n.scope.find(entry); ok {
+		return entry + "=" + d.value
+	}
+	return entry
 }
 
 // plainName is what the item of a list of names means in a mapping.
@@ -65,10 +80,11 @@ func (n *node) plainEntries() any {
 		text := v.text
 		switch {
 		case v.item:
+			text = v.inherit(text)
 		case v.kind == kindScalar:
 			text = k + "=" + v.text
 		default:
-			text = k
+			text = v.inherit(k)
 		}
 		out = append(out, strings.ReplaceAll(text, "$", "$$"))
 	}

@@ -149,7 +149,7 @@ func (w *walker) keyIsNoText(src *source, k *yaml.Node, path []string) {
 		written = "nothing"
 	}
 	w.refuse(WrongType, subjectOf(path, src), fmt.Sprintf("YAML reads the name %s as %s, but Compose wants text for a name.", written, plainTag(k.ShortTag())),
-		fmt.Sprintf("Put it into quotes: %q:", k.Value), strings.Join(append(slices.Clone(path), k.Value), "."), src.at(scalarStart(src, k)))
+		fmt.Sprintf("Put the name into quotes: %q.", k.Value), strings.Join(append(slices.Clone(path), k.Value), "."), src.at(scalarStart(src, k)))
 }
 
 func plainTag(tag string) string {

@@ -74,7 +74,7 @@ func (g *gatherer) add(key, value string) {
 // mistaken for a secret matters, and that is one word.
 func publicWord(s string) bool {
 	const longest = 256
-	return len(s) <= longest && !strings.ContainsAny(s, " \t\n$")
+	return len(s) <= longest && !strings.ContainsAny(s, " \t\n$") && !urlPassword.MatchString(s)
 }
 
 // urls finds the passwords in URLs. One that is URL-encoded is a secret in

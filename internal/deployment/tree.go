@@ -104,9 +104,9 @@ func (n *node) location() finding.Location {
 }
 
 // place is where a finding about the node points to: a scalar's value, the key
-// of a mapping or list.
+// of anything else.
 func (n *node) place() finding.Location {
-	if (n.kind == kindMap || n.kind == kindList) && n.key.src != nil {
+	if n.kind != kindScalar && n.key.src != nil {
 		return n.key.location()
 	}
 	return n.location()
