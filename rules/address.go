@@ -178,7 +178,7 @@ func fqdnCleaned(in *Input) []finding.Finding {
 		}
 		ls := aliasLocations(in, web, alias)
 		out = append(out, finding.Finding{
-			Subject: web.Name, Key: "alias",
+			Subject: web.Name, Key: "alias", Links: linksToIssuer(in),
 			Message:     "web answers to " + quote(alias) + " on the container network, but FQDN is " + quote(host) + ".",
 			Consequence: "From within the containers https://" + shortened(host) + " does not lead to web: kopano_server, kapi and kwmserver wait for the login service and stop.",
 			Remedy:      "Write FQDNCLEANED=" + shortened(host) + ". Where a proxy outside serves this name, delete FQDNCLEANED.",

@@ -236,3 +236,30 @@ func folders(t *testing.T, dir string) []string {
 	}
 	return out
 }
+
+// TestLinks wants findings to name the links that they explain, so that a
+// broken link and the line that broke it become one story.
+func TestLinks(t *testing.T) {
+	for example, want := range map[string]string{
+		"unset-variable/bad-misspelt": "server-database@kopano_server",
+		"ldap-uri-syntax/bad":         "server-ldap@kopano_server",
+		"mail-permit-docker/bad":      "spooler-mail@kopano_spooler",
+		"mail-virtual-transport/bad":  "mail-dagent@mail",
+		"self-signed-insecure-no/bad": "kwmserver-issuer@kopano_kwmserver",
+		"port-setting-invalid/bad":    "server-database@kopano_server",
+		"server-socket-invalid/bad":   "gateway-server@kopano_gateway",
+		"mail-fqdn/bad":               "",
+		"log-level-debug/bad":         "",
+	} {
+		id := filepath.Dir(example)
+		for _, r := range rules.All() {
+			if r.ID != id {
+				continue
+			}
+			fs := run(t, filepath.Join(examples, example), r)
+			if got := strings.Join(fs[0].Links, " "); want == "" && got != "" || !strings.Contains(got, want) {
+				t.Errorf("%s explains the links %q, want %q", example, got, want)
+			}
+		}
+	}
+}

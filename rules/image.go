@@ -171,7 +171,7 @@ func mariadbClient(in *Input) []finding.Finding {
 			continue
 		}
 		out = append(out, finding.Finding{
-			Subject: s.Name, Key: "healthcheck",
+			Subject: s.Name, Key: "healthcheck", Links: linksTo(in, s),
 			Message:     "The health check calls " + called + ", which the image " + quote(s.Image) + " does not have.",
 			Consequence: "The database counts as unhealthy; services that wait for it do not start.",
 			Remedy:      "Call " + strings.ReplaceAll(called, "mysql", "mariadb") + ", or the image's healthcheck.sh --connect --innodb_initialized.",

@@ -114,6 +114,7 @@ func selfSignedInsecure(in *Input) []finding.Finding {
 		}
 	})
 	for i := range fs {
+		fs[i].Links = linksToIssuer(in)
 		fs[i].Locations = distinct(append(fs[i].Locations, placed(v, finding.Related)...))
 	}
 	return fs

@@ -64,6 +64,7 @@ func backslash(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " has a backslash in its value.",
 			consequence: "The container stops at start, or its program gets another value than you wrote.",
 			remedy:      "Use a value without backslash: another password, or user@domain in place of DOMAIN\\user.",
@@ -151,7 +152,7 @@ func ldapInclude(in *Input) []finding.Finding {
 			continue // the rules about empty values speak of those
 		}
 		f := finding.Finding{
-			Subject: s.Name, Key: "include",
+			Subject: s.Name, Key: "include", Links: linksBy(in, s, "KCCONF_LDAP_LDAP_URI"),
 			Consequence: "kopano_server does not find users, or finds the wrong ones: nobody can log in.",
 			Remedy:      "Write KCUNCOMMENT_LDAP_1=" + includeOpenLDAP + " and KCCOMMENT_LDAP_1=" + includeAD + "; for Active Directory swap the two.",
 		}
@@ -186,6 +187,7 @@ func serviceToStart(in *Input) []finding.Finding {
 			return nil
 		}
 		v := &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ", which the image does not know.",
 			consequence: "The container ends at start, again and again.",
 			remedy:      "Write one of " + list(startable, 12) + ".",

@@ -345,7 +345,7 @@ func ldapDomainBase(in *Input) []finding.Finding {
 			continue
 		}
 		out = append(out, finding.Finding{
-			Subject: s.Name, Key: "LDAP_DOMAIN",
+			Subject: s.Name, Key: "LDAP_DOMAIN", Links: linksTo(in, s),
 			Message:     "LDAP_DOMAIN is " + quote(domain.Reveal()) + ", but the base DN " + quote(base.Reveal()) + " belongs to the domain " + quote(derived) + ".",
 			Consequence: "The directory stops when it is started for the first time: no users, no mail, no login.",
 			Remedy:      "Write LDAP_DOMAIN=" + derived + ", or LDAP_BASE_DN=dc=" + strings.ReplaceAll(shortened(want), ".", ",dc="),

@@ -89,7 +89,7 @@ func mailFQDN(in *Input) []finding.Finding {
 			what = "OVERRIDE_HOSTNAME"
 		}
 		f := finding.Finding{
-			Subject: s.Name, Key: "hostname",
+			Subject: s.Name, Key: "hostname", Links: linksTo(in, s),
 			Remedy:    "Give domainname a domain with a dot in it, such as example.com; in kopano-docker it is LDAP_DOMAIN.",
 			Locations: []finding.Location{place.As(finding.Fix)},
 		}
@@ -245,7 +245,7 @@ func mailManual(in *Input) []finding.Finding {
 		}
 		for _, key := range []string{"SSL_CERT_PATH", "SSL_KEY_PATH"} {
 			v, set := s.Get(key)
-			f := finding.Finding{Subject: s.Name, Key: key, Consequence: "The mail server stops at start: no mail comes in or goes out."}
+			f := finding.Finding{Subject: s.Name, Key: key, Links: linksTo(in, s), Consequence: "The mail server stops at start: no mail comes in or goes out."}
 			switch {
 			case !set || v.Reveal() == "":
 				f.Message = "SSL_TYPE is manual, but " + key + " is not set."
@@ -306,7 +306,7 @@ func mailPermit(in *Input) []finding.Finding {
 		v, set := s.Get("PERMIT_DOCKER")
 		permit := v.Reveal()
 		f := finding.Finding{
-			Subject: s.Name, Key: "PERMIT_DOCKER",
+			Subject: s.Name, Key: "PERMIT_DOCKER", Links: linksBy(in, spoolers[0], "KCCONF_SPOOLER_SMTP_SERVER"),
 			Consequence: "The mail server refuses what " + spoolers[0].Name + " hands it (\"Relay access denied\"): nobody can send mail to other domains.",
 			Remedy:      "Write PERMIT_DOCKER=connected-networks",
 		}
@@ -341,7 +341,7 @@ func mailTransport(in *Input) []finding.Finding {
 			continue
 		}
 		f := finding.Finding{
-			Subject: s.Name, Key: "ENABLE_POSTFIX_VIRTUAL_TRANSPORT",
+			Subject: s.Name, Key: "ENABLE_POSTFIX_VIRTUAL_TRANSPORT", Links: linksBy(in, s, "POSTFIX_DAGENT"),
 			Message:     "POSTFIX_DAGENT is set, but ENABLE_POSTFIX_VIRTUAL_TRANSPORT is not 1, and so it is not used.",
 			Consequence: "Incoming mail does not reach the mailboxes.",
 			Remedy:      "Write ENABLE_POSTFIX_VIRTUAL_TRANSPORT=1",

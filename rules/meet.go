@@ -40,9 +40,9 @@ func meetRules() []Rule {
 			Check: guestRegexp,
 		},
 		{
-			ID: "guests-half-enabled", Subject: "meet", Severity: finding.Warning,
-			Title: "Guests are let in by one part of Meet and kept out by another",
-			Why:   "A guest needs all three: konnect's allow_client_guests, kwmserver's enable_guest_api and Meet's guests.enabled; otherwise the page offers what the servers refuse.",
+			ID: "guests-half-enabled", Subject: "meet", Severity: finding.Error,
+			Title: "Meet offers rooms for guests that a server refuses",
+			Why:   "With guests.enabled the page offers rooms for guests; konnect lets them in with allow_client_guests=yes only (konnect/wrapper.sh), kwmserver with enable_guest_api=yes (kwmserver, signaling/guest/http.go).",
 			Check: guestsHalf,
 		},
 		{
@@ -120,6 +120,7 @@ func turnNoURIs(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     "turn_server_shared_secret is set, but turn_uris is not.",
 			consequence: "The signalling server ends at start: no calls, no Meet.",
 			remedy:      "Set turn_uris, for example turn_uris=turn:turn.example.com:3478",
@@ -193,41 +194,38 @@ func guestRegexp(in *Input) []finding.Finding {
 }
 
 func guestsHalf(in *Input) []finding.Finding {
-	type part struct {
-		role kopano.Role
-		key  string
+	meet, konnect, kwmserver := firstService(in, kopano.Meet), firstService(in, kopano.Konnect), firstService(in, kopano.Kwmserver)
+	if meet == nil || konnect == nil || kwmserver == nil {
+		return nil // a part of Meet elsewhere
 	}
-	parts := []part{{kopano.Konnect, "allow_client_guests"}, {kopano.Kwmserver, "enable_guest_api"}, {kopano.Meet, "KCCONF_MEET_guests_enabled"}}
-	var on, off []string
-	var places, places2 []finding.Location
-	for _, p := range parts {
-		s := firstService(in, p.role)
-		if s == nil {
-			return nil // a part of Meet elsewhere
-		}
-		text := value(s, p.key)
-		if text == "yes" || text == "true" {
-			on = append(on, p.key+" on "+s.Name)
-			places2 = append(places2, placed(s.Env[p.key], finding.Related)...)
+	offer, ok := meet.Get("KCCONF_MEET_guests_enabled")
+	if !ok || offer.Reveal() != "true" && offer.Reveal() != "yes" {
+		return nil // a page that offers nothing promises nothing
+	}
+	var out []finding.Finding
+	for _, p := range []struct {
+		service *deployment.Service
+		key     string
+	}{{konnect, "allow_client_guests"}, {kwmserver, "enable_guest_api"}} {
+		if value(p.service, p.key) == "yes" {
 			continue
 		}
-		off = append(off, p.key+" on "+s.Name)
-		if v, ok := s.Get(p.key); ok {
-			places = append(places, v.Locations()...)
-		} else {
-			places = append(places, s.Locate("environment").As(finding.Fix))
+		places := []finding.Location{p.service.Locate("environment").As(finding.Fix)}
+		if v, set := p.service.Get(p.key); set {
+			if (sighting{p.service, v}).unresolved() {
+				continue
+			}
+			places = v.Locations()
 		}
+		out = append(out, finding.Finding{
+			Subject: p.service.Name, Key: p.key,
+			Message:     "Meet offers rooms for guests, but " + p.key + " on " + p.service.Name + " is not yes.",
+			Consequence: "People who are invited to a meeting by a link get an error in place of the room.",
+			Remedy:      "Write " + p.key + "=yes on " + p.service.Name + ", or KCCONF_MEET_guests_enabled=false on " + meet.Name + ".",
+			Locations:   distinct(append(places, placed(offer, finding.Related)...)),
+		})
 	}
-	if len(on) == 0 || len(off) == 0 {
-		return nil
-	}
-	return []finding.Finding{{
-		Subject: "guests", Key: strings.Join(off, ","),
-		Message:     "Guests are let in by " + list(on, 3) + ", but not by " + list(off, 3) + ".",
-		Consequence: "People who are invited to a meeting by a link get an error instead of the room.",
-		Remedy:      "Set all three: allow_client_guests=yes, enable_guest_api=yes and KCCONF_MEET_guests_enabled=true; or none.",
-		Locations:   distinct(append(places, places2...)),
-	}}
+	return out
 }
 
 // lowerSettings are what the start scripts read, in lower case only.
@@ -265,6 +263,7 @@ func konnectBackend(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ", which Konnect does not know.",
 			consequence: "Konnect ends at start: nobody can log in.",
 			remedy:      "Write KONNECT_BACKEND=kc, or ldap with the LDAP_ settings.",

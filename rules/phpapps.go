@@ -46,6 +46,7 @@ func zpushPrefix(in *Input) []finding.Finding {
 	return judge(in, want, func(x sighting) *verdict {
 		return &verdict{
 			key:         true,
+			stops:       true,
 			message:     x.value.Key + " is a setting that the start script looks for under a wrong name.",
 			consequence: "The container ends at start: no mail on phones.",
 			remedy:      "Delete it, and mount a configuration file with the setting instead.",
@@ -74,6 +75,7 @@ func zpushFolders(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ": " + why + ".",
 			consequence: "The container ends at start: no mail on phones.",
 			remedy:      "Write [] for none, or [{\"name\":\"…\",\"id\":\"…\",\"type\":\"…\",\"flags\":\"…\"}].",

@@ -186,7 +186,7 @@ func missingPrefix(in *Input) []finding.Finding {
 			consequence: unknownConsequence(x, st),
 			remedy:      "Write " + better,
 		}
-		if !fatal(in, x, st) {
+		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
 		}
 		return v
@@ -225,7 +225,7 @@ func unknownSetting(in *Input) []finding.Finding {
 		if near, ok := kopano.NearestSetting(st.section, st.name); ok {
 			v.remedy = "Write KCCONF_" + strings.ToUpper(st.section+"_"+near)
 		}
-		if !fatal(in, x, st) {
+		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
 		}
 		return v
@@ -257,7 +257,7 @@ func removedSetting(in *Input) []finding.Finding {
 		if s.Replacement != "" {
 			v.remedy = "Use KCCONF_" + strings.ToUpper(st.section+"_"+s.Replacement) + " instead, or delete it."
 		}
-		if !fatal(in, x, st) {
+		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
 		}
 		return v

@@ -224,7 +224,7 @@ func machineID(in *Input) []finding.Finding {
 			continue
 		}
 		f := finding.Finding{
-			Subject: s.Name, Key: "machine-id",
+			Subject: s.Name, Key: "machine-id", Links: linksTo(in, s),
 			Message:     "Nothing is mounted at " + list(lacks, 3) + ".",
 			Consequence: s.Name + " waits for it and then stops.",
 			Remedy:      "Add to volumes: " + "/etc/machine-id:" + strings.Join(lacks, " and /etc/machine-id:"),
@@ -274,7 +274,7 @@ func tmpfsMissing(in *Input) []finding.Finding {
 			continue
 		}
 		out = append(out, finding.Finding{
-			Subject: s.Name, Key: "/tmp",
+			Subject: s.Name, Key: "/tmp", Links: linksTo(in, s),
 			Message:     "The container is read-only and has no tmpfs at /tmp.",
 			Consequence: s.Name + " cannot write its configuration and stops at start.",
 			Remedy:      "Add tmpfs: [/tmp] to " + s.Name + ".",

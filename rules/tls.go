@@ -103,6 +103,7 @@ func tlsMode(in *Input) []finding.Finding {
 			remedy = "Write " + x.name() + "=" + guess
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ", which web does not know.",
 			consequence: "web stops at start; nobody reaches WebApp, mail on the phone or Meet.",
 			remedy:      remedy,
@@ -120,7 +121,7 @@ func tlsCustom(in *Input) []finding.Finding {
 		for _, key := range []string{"TLS_CERT", "TLS_KEY"} {
 			v, ok := web.Get(key)
 			f := finding.Finding{
-				Subject: web.Name, Key: key,
+				Subject: web.Name, Key: key, Links: linksTo(in, web),
 				Consequence: "web starts, but every connection to it fails in the TLS handshake.",
 			}
 			switch {
@@ -184,6 +185,7 @@ func webEmail(in *Input) []finding.Finding {
 			remedy = "Write " + x.name() + "=off if a proxy in front of web speaks TLS, else self_signed or a mail address."
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ": neither self_signed, off nor a mail address.",
 			consequence: "web takes it for the account of a certificate authority, gets no certificate and stops; nobody reaches WebApp, mail on the phone or Meet.",
 			remedy:      remedy,
@@ -200,7 +202,7 @@ func tlsOffAlias(in *Input) []finding.Finding {
 		}
 		v := certificateSetting(web)
 		out = append(out, finding.Finding{
-			Subject: web.Name, Key: "alias",
+			Subject: web.Name, Key: "alias", Links: linksToIssuer(in),
 			Message:     v.Key + "=" + v.String() + " turns TLS off in web, but web answers to " + quote(host) + " on the container network.",
 			Consequence: "kopano_server, kapi and kwmserver open https://" + shortened(host) + ", reach web, which speaks no TLS, and stop; nobody can log in.",
 			Remedy:      "Delete FQDNCLEANED, so that the name leads to the proxy that speaks TLS.",
@@ -263,6 +265,7 @@ func acmeName(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ", " + what + ", and EMAIL asks for a certificate of a public authority.",
 			consequence: "web gets no certificate and stops; nobody reaches WebApp, mail on the phone or Meet.",
 			remedy:      "Use a public name in FQDN, or EMAIL=self_signed with INSECURE=yes.",

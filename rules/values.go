@@ -116,6 +116,7 @@ func booleanPython(in *Input) []finding.Finding {
 			better = "no"
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + "; only yes, no, true, false, 1 and 0 are known.",
 			consequence: "The program ends at start.",
 			remedy:      "Write " + x.name() + "=" + better,
@@ -134,6 +135,7 @@ func listenInvalid(in *Input) []finding.Finding {
 				continue
 			}
 			return &verdict{
+				stops:       true,
 				message:     x.name() + " is " + x.shown() + ": " + why + ".",
 				consequence: "The program does not start, and whoever needs it finds nobody there.",
 				remedy:      "Write " + x.name() + "=0.0.0.0:" + portOf(addr, st),
@@ -262,6 +264,7 @@ func serverSocket(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     x.name() + " is " + x.shown() + ": " + why + ".",
 			consequence: "The container stops before its program starts.",
 			remedy:      "Write file:///var/run/kopano/server.sock, http://kopano_server:236/ or https://kopano_server:237/.",
@@ -292,6 +295,7 @@ func distributed(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
+			stops:       true,
 			message:     "Several servers are switched on, but KCCONF_SERVER_SERVER_NAME is not set.",
 			consequence: "kopano_server does not start.",
 			remedy:      "Set KCCONF_SERVER_SERVER_NAME to the cn of this server in the directory, or switch enable_distributed_kopano off.",

@@ -96,6 +96,7 @@ type uses struct {
 	name    string
 	places  []deployment.VariableUse
 	serious []string // consequences of the uses that break their service
+	links   []string // the links that these uses have a part in
 }
 
 func unsetVariable(in *Input) []finding.Finding {
@@ -119,6 +120,9 @@ func unsetVariable(in *Input) []finding.Finding {
 			why = s.Name + " is published on a port of the host that Docker chooses, another one after each start."
 		case why != "" && !wholeOrIssuer(s, u):
 			why = ""
+		}
+		if why != "" {
+			x.links = append(x.links, linksBy(in, s, u.Key)...)
 		}
 		if why != "" && !contains(x.serious, why) {
 			x.serious = append(x.serious, why)
@@ -144,7 +148,7 @@ func wholeOrIssuer(s *deployment.Service, u deployment.VariableUse) bool {
 
 func (x *uses) finding(in *Input) finding.Finding {
 	f := finding.Finding{
-		Subject: x.name, Key: x.name,
+		Subject: x.name, Key: x.name, Links: slices.Compact(slices.Sorted(slices.Values(x.links))),
 		Consequence: "The containers get an empty text, or a text with a hole, in its place.",
 		Remedy:      "Define it in .env: " + x.name + "=" + usualValue(x.name) + ". Where empty is meant, write ${" + x.name + ":-}.",
 	}

@@ -30,6 +30,7 @@ type verdict struct {
 	remedy      string
 	here        bool // the entry itself is to be changed, not the variable that it takes its value from
 	key         bool // the entry's name is what is wrong
+	stops       bool // the service does not start with it: every link to it is down
 }
 
 // places gives the places of a value for a verdict, the one to change first.
@@ -107,13 +108,52 @@ func (v verdict) about(in *Input, xs []sighting) finding.Finding {
 			names = append(names, x.service.Name)
 		}
 		f.Locations = append(f.Locations, v.places(in, x)...)
+		f.Links = append(f.Links, linksBy(in, x.service, x.value.Key)...)
+		if v.stops {
+			f.Links = append(f.Links, linksTo(in, x.service)...)
+		}
 	}
 	f.Locations = distinct(f.Locations)
+	slices.Sort(f.Links)
+	f.Links = slices.Compact(f.Links)
 	if len(names) > 1 {
 		f.Subject = xs[0].name()
 		f.Message += " It is used by " + list(names, 6) + "."
 	}
 	return f
+}
+
+// linksBy gives the links that a setting of a service has a part in: it is
+// their address, at either end, or something that they cannot do without.
+func linksBy(in *Input, s *deployment.Service, key string) []string {
+	isKey := func(v deployment.Value) bool { return v.Key == key }
+	return linksWhere(in, func(e *kopano.Edge) bool {
+		from := e.From == s && (slices.ContainsFunc(e.Addr.Values, isKey) || slices.Contains(e.Link.Requires, key) ||
+			slices.ContainsFunc(e.Link.Same, func(p kopano.Pair) bool { return p.From == key }))
+		to := e.To == s && (e.Listen != nil && e.Listen.Value != nil && e.Listen.Value.Key == key ||
+			slices.ContainsFunc(e.Link.Same, func(p kopano.Pair) bool { return p.To == key }))
+		return from || to
+	})
+}
+
+// linksTo gives the links that end at a service.
+func linksTo(in *Input, s *deployment.Service) []string {
+	return linksWhere(in, func(e *kopano.Edge) bool { return e.To == s })
+}
+
+// linksToIssuer gives the links of those who fetch the login keys from https://FQDN.
+func linksToIssuer(in *Input) []string {
+	return linksWhere(in, func(e *kopano.Edge) bool { return e.Link.Protocol == kopano.ProtoOIDC && e.Link.To == kopano.Web })
+}
+
+func linksWhere(in *Input, want func(*kopano.Edge) bool) []string {
+	var out []string
+	for _, e := range in.Topology.Edges {
+		if e.Link != nil && want(e) {
+			out = append(out, e.ID)
+		}
+	}
+	return out
 }
 
 // name is what the person who wrote the value calls it: the variable when the
