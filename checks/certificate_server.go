@@ -42,11 +42,8 @@ func CheckServerCertificate(ctx context.Context, t Target) Result {
 // outside reaches it by the published port, which the dialer finds by the
 // service's name.
 func serverAddress(t Target) (string, int) {
-	e := t.Edge
-	if e.From == nil && e.To != nil && e.Target != 0 {
-		return e.To.Name, e.Target
-	}
-	return e.Addr.Host, e.Addr.Port
+	addr := clientsView(t.Edge)
+	return addr.Host, addr.Port
 }
 
 // soap asks kopano_server for a page, which it refuses in its own way.

@@ -66,7 +66,7 @@ const maxServers = 8
 // reads at most two pages of entries. Where the address is a list, every
 // server of it is tried, all at once; one that works is enough.
 func CheckLDAP(ctx context.Context, t Target) Result {
-	servers := append([]kopano.Endpoint{t.Edge.Addr}, t.Edge.More...)
+	servers := append([]kopano.Endpoint{clientsView(t.Edge)}, t.Edge.More...)
 	servers = servers[:min(len(servers), maxServers)]
 	results := make([]Result, len(servers))
 	var all sync.WaitGroup
@@ -75,6 +75,16 @@ func CheckLDAP(ctx context.Context, t Target) Result {
 	}
 	all.Wait()
 	return anyServer(results, servers)
+}
+
+// clientsView gives the address to dial. For a client outside it is the
+// service's own name and port, which the dialer turns into the published one.
+func clientsView(e *kopano.Edge) kopano.Endpoint {
+	addr := e.Addr
+	if e.From == nil && e.To != nil && e.Target != 0 {
+		addr.Host, addr.Port = e.To.Name, e.Target
+	}
+	return addr
 }
 
 // protectedLDAP survives what a hostile answer may do to the library, which
