@@ -148,7 +148,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.rulesCommand(), p.versionCommand()},
+		Commands:                  []*cli.Command{p.checkCommand(), p.rulesCommand(), p.checksCommand(), p.versionCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

@@ -52,7 +52,9 @@ func parse(t *testing.T, text string) report.Report {
 
 func TestARunAgainstDeadAddressesTakesOneTimeout(t *testing.T) {
 	const timeout = 2 * time.Second
+	start := time.Now()
 	plan := parse(t, run(t, nil, "check", "--offline", "--format", "json", full).stdout)
+	reading := time.Since(start)
 	pins := pinAll(plan, silent(t))
 	if len(pins) < 20 {
 		t.Fatalf("only %d addresses to pin: %v", len(pins)/2, pins)
@@ -60,9 +62,11 @@ func TestARunAgainstDeadAddressesTakesOneTimeout(t *testing.T) {
 	args := append([]string{"check", "--format", "json", "--timeout", timeout.String(), full}, pins...)
 	var got call
 	took := time.Hour
-	// A busy machine may steal the second that is left: the better of two runs counts.
-	for try := 0; try < 2 && took > timeout+time.Second; try++ {
-		start := time.Now()
+	// A busy machine may steal the second that is left: the better of two runs
+	// counts, and reading the files may take longer than half of it.
+	allowed := timeout + time.Second + max(0, reading-time.Second/2)
+	for try := 0; try < 2 && took > allowed; try++ {
+		start = time.Now()
 		got = run(t, nil, args...)
 		took = min(took, time.Since(start))
 	}
@@ -75,8 +79,8 @@ func TestARunAgainstDeadAddressesTakesOneTimeout(t *testing.T) {
 			t.Errorf("%s is ok on a server that says nothing", l.ID)
 		}
 	}
-	if took > timeout+time.Second {
-		t.Errorf("the run took %s, want at most one timeout (%s) and a second", took, timeout)
+	if took > allowed {
+		t.Errorf("the run took %s, want at most one timeout (%s) and a second; reading the files takes %s", took, timeout, reading)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,9 +17,16 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 )
 
-// terminal opens a pseudo-terminal: what is written to tty can be read from
-// the other end.
-func terminal(t *testing.T) (tty *os.File, written func() string) {
+// screen is the reading end of a pseudo-terminal.
+type screen struct {
+	tty    *os.File // what a process writes to
+	mu     sync.Mutex
+	text   strings.Builder
+	closed chan struct{}
+}
+
+// terminal opens a pseudo-terminal.
+func terminal(t *testing.T) *screen {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -32,19 +40,44 @@ func terminal(t *testing.T) (tty *os.File, written func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
+	s := &screen{closed: make(chan struct{})}
+	if s.tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
-	text := make(chan string, 1)
 	go func() {
-		all, _ := io.ReadAll(master) // ends with an error when the last one closes the terminal
-		text <- string(all)
+		defer close(s.closed)
+		_, _ = io.Copy(s, master) // ends with an error when the last one closes the terminal
 	}()
-	return tty, func() string {
-		tty.Close()
-		return <-text
+	return s
+}
+
+// Write takes what appears on the screen.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+// shows waits until a text has appeared.
+func (s *screen) shows(t *testing.T, text string) {
+	t.Helper()
+	for range 3000 {
+		s.mu.Lock()
+		found := strings.Contains(s.text.String(), text)
+		s.mu.Unlock()
+		if found {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
+	t.Fatalf("%q does not appear on the terminal", text)
+}
+
+// all closes the terminal and gives everything that was written to it.
+func (s *screen) all() string {
+	s.tty.Close()
+	<-s.closed
+	return s.text.String()
 }
 
 // process gives the program as a process of its own.
@@ -58,12 +91,12 @@ func TestProgressIsShownOnATerminalOnly(t *testing.T) {
 	dir := folder(t, map[string]string{"compose.yaml": small})
 	args := []string{"check", "--timeout", "200ms", "--resolve", "ldap:389=" + silent(t), dir}
 
-	tty, written := terminal(t)
+	screen := terminal(t)
 	c := process(args...)
 	var stdout bytes.Buffer
-	c.Stdout, c.Stderr = &stdout, tty
+	c.Stdout, c.Stderr = &stdout, screen.tty
 	_ = c.Run() // its exit code is not what this is about
-	progress := written()
+	progress := screen.all()
 	if !strings.Contains(progress, "checking 0 of ") || !strings.Contains(progress, "waiting for kopano_server → ldap") {
 		t.Errorf("no progress on the terminal: %q", progress)
 	}
@@ -89,14 +122,14 @@ func TestColoursOnATerminal(t *testing.T) {
 		env      string
 		coloured bool
 	}{{"A=b", true}, {"NO_COLOR=1", false}, {"TERM=dumb", false}} {
-		tty, written := terminal(t)
+		screen := terminal(t)
 		p := process("check", "--offline", dir)
 		p.Env = append(p.Env, c.env)
-		p.Stdout = tty
+		p.Stdout = screen.tty
 		if err := p.Run(); err != nil {
 			t.Fatal(err)
 		}
-		if text := written(); strings.Contains(text, "\x1b[") != c.coloured {
+		if text := screen.all(); strings.Contains(text, "\x1b[") != c.coloured {
 			t.Errorf("%s: coloured %v: %q", c.env, !c.coloured, text)
 		}
 	}
@@ -105,14 +138,14 @@ func TestColoursOnATerminal(t *testing.T) {
 func TestSignalEndsTheProcess(t *testing.T) {
 	dir := folder(t, map[string]string{"compose.yaml": small})
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		tty, written := terminal(t)
+		screen := terminal(t)
 		p := process("check", "--timeout", "30s", "--resolve", "ldap:389="+silent(t), dir)
 		var stdout bytes.Buffer
-		p.Stdout, p.Stderr = &stdout, tty
+		p.Stdout, p.Stderr = &stdout, screen.tty
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond) // well within the 30 s that it waits
+		screen.shows(t, "waiting for kopano_server → ldap")
 		start := time.Now()
 		if err := p.Process.Signal(s); err != nil {
 			t.Fatal(err)
@@ -124,7 +157,7 @@ func TestSignalEndsTheProcess(t *testing.T) {
 		if code := p.ProcessState.ExitCode(); code != doctor.ExitInterrupted || stdout.Len() != 0 {
 			t.Errorf("%s: exit %d, standard output %q", s, code, &stdout)
 		}
-		if text := written(); !strings.HasSuffix(text, "\r\x1b[Kkopano-doctor: interrupted\r\n") {
+		if text := screen.all(); !strings.HasSuffix(text, "\r\x1b[Kkopano-doctor: interrupted\r\n") {
 			t.Errorf("%s: the terminal shows %q", s, text)
 		}
 	}
