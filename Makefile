@@ -36,6 +36,7 @@ bench: ## run the benchmarks
 .PHONY: docs
 docs: ## write the generated pages of docs/ anew
 	$(GO) run ./cmd/kopano-doctor rules --format markdown --output docs/rules.md --examples testdata/rules
+	$(GO) run ./cmd/kopano-doctor checks --format markdown --output docs/checks.md
 
 .PHONY: cover
 cover: servers compose-tool ## run the tests with coverage, per package and in all

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/docgen"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/rules"
@@ -72,5 +73,20 @@ func TestRulesWantsExamples(t *testing.T) {
 		if err := docgen.Rules(&bytes.Buffer{}, all, examples); err == nil || !strings.Contains(err.Error(), "a-rule") {
 			t.Errorf("%s: error %v, want one that names the rule", name, err)
 		}
+	}
+}
+
+// TestChecksPageIsCurrent fails when docs/checks.md was not written anew after a change.
+func TestChecksPageIsCurrent(t *testing.T) {
+	var got bytes.Buffer
+	if err := docgen.Checks(&got, checks.Docs()); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("../../docs/checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/checks.md is not what the checks say; run make docs")
 	}
 }

@@ -1,0 +1,68 @@
+package docgen
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// Checks writes the probe reference as markdown.
+func Checks(w io.Writer, docs []checks.Doc) error {
+	var b strings.Builder
+	b.WriteString(`<!-- Written by "make docs" from the checks themselves; change checks/docs.go instead. -->
+
+# Live checks
+
+A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a harmless question whose answer proves that the link works. The report names the rung where it broke and the reason, a word from the tables below. All checks run at once; each rung has its own time (` + "`--timeout`" + `), the whole run a deadline (` + "`--deadline`" + `). From this host a service is reached by its published port, or by the address that ` + "`--resolve`" + ` pins; what cannot be reached is reported as not checked, with the reason.
+
+`)
+	for _, d := range docs {
+		fmt.Fprintf(&b, "- [%s](#%s)\n", d.Title, anchor(d.Title))
+	}
+	for _, d := range docs {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", d.Title, d.Asks)
+		if d.Never != "" {
+			fmt.Fprintf(&b, "\n%s\n", d.Never)
+		}
+		b.WriteString("\nLinks:\n\n")
+		for _, id := range checks.LinksOf(d.Check) {
+			fmt.Fprintf(&b, "- `%s`", id)
+			if l := kopano.LinkByID(id); l != nil {
+				fmt.Fprintf(&b, ": without it, %s", lowerFirst(l.Loses))
+			}
+			b.WriteString("\n")
+		}
+		b.WriteString("\n| reason | rung | what it means |\n|---|---|---|\n")
+		for _, r := range d.Reasons {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.Reason, r.Rung, r.Means)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// anchor gives the fragment that GitHub makes of a heading.
+func anchor(title string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(title) {
+		switch {
+		case r == ' ' || r == '-':
+			b.WriteByte('-')
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_':
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// lowerFirst makes a sentence the tail of another, unless it begins with a name.
+func lowerFirst(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "" || word != strings.ToUpper(word[:1])+strings.ToLower(word[1:]) || strings.HasPrefix(word, "Kopano") || word == "Meet" || word == "Konnect" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
