@@ -103,16 +103,20 @@ func pairFault(e *kopano.Edge, a kopano.Agreement) *fault {
 		return nil // root makes the database that it does not find
 	}
 	x, theirs := sighting{e.From, a.From}, sighting{a.Other, a.To}
+	both := x.name() + " and " + theirs.name()
+	if x.name() == theirs.name() { // one variable, which one end does not use
+		both = a.From.Key + " of " + e.From.Name + " and " + a.To.Key + " of " + a.Other.Name
+	}
 	f := &fault{
 		key:    a.Pair.From,
-		remedy: "Write the same value into " + x.name() + " and " + theirs.name() + ". Which one is right depends on what " + a.Other.Name + " was first started with.",
+		remedy: "Write the same value into " + both + ". Which one is right depends on what " + a.Other.Name + " was first started with.",
 		places: append(a.From.Locations(), placed(a.To, finding.Related)...),
 	}
 	what := capital(a.Pair.What) + " in " + x.name()
 	if a.From.IsSecret() || a.To.IsSecret() {
 		f.message = what + " is not the one that " + a.Other.Name + " has in " + theirs.name() + "."
 	} else {
-		f.message = what + " is " + x.shown() + ", but " + a.Other.Name + " has " + theirs.shown() + " in " + theirs.name() + "."
+		f.message = what + " is " + x.shown() + ", but " + a.Other.Name + " has " + theirs.shown() + " in " + a.To.Key + "."
 	}
 	return f
 }

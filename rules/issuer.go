@@ -82,11 +82,16 @@ func holdings(in *Input) []holding {
 	return out
 }
 
-// majority gives the issuer that most holders name; of two with equal votes
-// the one that konnect names.
-func majority(hs []holding) string {
+// majority gives the issuer that most holders name, web with its FQDN among
+// them; of two with equal votes the one that konnect names.
+func majority(in *Input, hs []holding) string {
 	votes := map[string]int{}
 	given := map[string]bool{}
+	for _, s := range in.Topology.Services(kopano.Web) {
+		if issuer := "https://" + value(s, "FQDN"); slices.ContainsFunc(hs, func(h holding) bool { return h.issuer == issuer }) {
+			votes[issuer]++
+		}
+	}
 	for _, h := range hs {
 		votes[h.issuer]++
 		given[h.issuer] = given[h.issuer] || h.given
@@ -109,7 +114,7 @@ func issuerMismatch(in *Input) []finding.Finding {
 			right = append(right, h.issuer)
 		}
 	}
-	want := majority(hs)
+	want := majority(in, hs)
 	if len(right) < 2 { // several konnects serve several parts: each may be meant
 		right = []string{want}
 	}

@@ -232,11 +232,11 @@ func targetMissing(in *Input) []finding.Finding {
 		}
 		f := &fault{places: []finding.Location{e.From.At.As(finding.Fix)}}
 		if isPath(e.Protocol) {
-			f.message = "It looks for " + titleOf(e.Link.To) + " at " + e.Addr.Path + ", but no service here is " + titleOf(e.Link.To) + ", and nothing is mounted there."
+			f.message = e.From.Name + " looks for " + titleOf(e.Link.To) + " at " + e.Addr.Path + ", but no service here is " + titleOf(e.Link.To) + ", and nothing is mounted there."
 			f.remedy = "Load the file that defines " + titleOf(e.Link.To) + ", or say in " + addressSetting(e.Link.Address) + " where it is."
 			return f
 		}
-		f.message = "It looks for " + titleOf(e.Link.To) + " under the name " + quote(e.Addr.Host) + ", but no service here answers to it."
+		f.message = e.From.Name + " looks for " + titleOf(e.Link.To) + " under the name " + quote(e.Addr.Host) + ", but no service here answers to it."
 		f.remedy = "Load the file that defines " + e.Addr.Host + "."
 		if ss := in.Topology.Services(e.Link.To); len(ss) > 0 {
 			// It is here under another name, and the name cannot be set.
@@ -261,7 +261,7 @@ func targetOff(in *Input) []finding.Finding {
 			remedy = "Write the server that takes its place into " + x.name() + ", or switch " + e.From.Name + " off as well."
 		}
 		return &fault{
-			message: "It uses " + e.To.Name + ", whose image " + quote(e.To.Image) + " runs no server.",
+			message: e.From.Name + " uses " + e.To.Name + ", whose image " + quote(e.To.Image) + " runs no server.",
 			remedy:  remedy,
 			places:  append(addressPlaces(e), e.To.Locate("image").As(finding.Related)),
 		}

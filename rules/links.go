@@ -175,8 +175,18 @@ func related(ls ...finding.Location) []finding.Location {
 	return out
 }
 
+// spoken are the titles of the catalogue that do not read well in a sentence.
+var spoken = map[kopano.Role]string{
+	kopano.Gateway: "the IMAP gateway", kopano.Ical: "the CalDAV gateway", kopano.Konnect: "sign-in", kopano.Meet: "Meet",
+	kopano.ZPush: "ActiveSync", kopano.Kdav: "kDAV", kopano.Dagent: "mail delivery", kopano.Spooler: "mail sending",
+	kopano.SSL: "the maker of the internal certificates", kopano.Webapp: "WebApp",
+}
+
 // titleOf names a role in a few words: "the storage server".
 func titleOf(r kopano.Role) string {
+	if name, ok := spoken[r]; ok {
+		return name
+	}
 	if s := kopano.SystemOf(r); s != nil {
 		return "the " + s.Title
 	}

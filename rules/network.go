@@ -363,7 +363,11 @@ func publishedDead(in *Input) []finding.Finding {
 		}
 		f.message = "Port " + itoa(e.Target) + " of " + e.To.Name + " is published, but " + e.To.Name + " " + where + "."
 		f.remedy = "Delete the port."
-		if l.Setting != "" {
+		switch usual, _ := listensOn(e.Listen, l.Port); {
+		case usual && e.Target != l.Port: // the published port is the odd one
+			f.remedy = "Publish port " + itoa(l.Port) + " of " + e.To.Name + " instead."
+			f.places = append(f.places, related(listenPlaces(e, finding.Related)...)...)
+		case l.Setting != "":
 			f.remedy = "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Target) + " on " + e.To.Name + ", or delete the port."
 			f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
 		}
@@ -388,7 +392,7 @@ func publishedUnheard(in *Input) []finding.Finding {
 			continue
 		}
 		port := int(p.port.Target)
-		if p.port.Protocol == "udp" || isFragment(p.service) || slices.Contains(furtherPorts[role], port) || ownPort(in, p.service, port) {
+		if p.port.Protocol == "udp" || isFragment(p.service) || slices.Contains(furtherPorts[role], port) || ownPort(in, p.service, port) || hasClients(in, p.service, port) {
 			continue
 		}
 		var known []string
@@ -406,6 +410,12 @@ func publishedUnheard(in *Input) []finding.Finding {
 		})
 	}
 	return out
+}
+
+// hasClients reports whether a published port is the one of a link from outside,
+// which is judged as such.
+func hasClients(in *Input, s *deployment.Service, port int) bool {
+	return slices.ContainsFunc(in.Topology.Edges, func(e *kopano.Edge) bool { return e.From == nil && e.To == s && e.Target == port })
 }
 
 // ownPort reports whether a port is one that a service listens on, or usually does.

@@ -259,7 +259,7 @@ func socketPath(in *Input) []finding.Finding {
 			f.message = x.name() + " is " + x.shown() + ", but " + e.To.Name + " makes its socket at " + there + "."
 			setting = x.name()
 		} else {
-			f.message = "Without " + setting + " it looks for " + e.To.Name + " at " + e.Addr.Path + ", but the socket is at " + there + "."
+			f.message = "Without " + setting + " " + e.From.Name + " looks for " + e.To.Name + " at " + e.Addr.Path + ", but the socket is at " + there + "."
 		}
 		f.remedy = "Set " + setting + "=" + socketText(e, there) + " on " + e.From.Name + "."
 		if v := e.Listen.Value; v != nil {
@@ -282,25 +282,34 @@ func socketText(e *kopano.Edge, p string) string {
 }
 
 func searchMissing(in *Input) []finding.Finding {
-	if isIncomplete(in) {
+	const key = "KCCONF_SERVER_SEARCH_ENABLED"
+	if isIncomplete(in) || len(in.Topology.Services(kopano.Search)) > 0 {
 		return nil
 	}
-	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if e.Link.ID != "server-search" || e.To != nil || e.Outside {
-			return nil
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Server) {
+		v, set := s.Get(key)
+		// Asked for by its socket, it may run on the host or in another project.
+		if isNo(v.Reveal()) && set || !configured(s) || in.Topology.Edge("server-search@"+s.Name) != nil {
+			continue
 		}
-		f := &fault{
-			key:     "KCCONF_SERVER_SEARCH_ENABLED",
-			message: "No service here is the full text search, but KCCONF_SERVER_SEARCH_ENABLED is not no.",
-			remedy:  "Set KCCONF_SERVER_SEARCH_ENABLED=no on " + e.From.Name + ", or load kopano_search.",
-			places:  []finding.Location{e.From.Locate("environment").As(finding.Fix)},
+		f := finding.Finding{
+			Subject: s.Name, Key: key,
+			Message:     "No service here is the full text search, but " + key + " is not no on " + s.Name + ".",
+			Consequence: kopano.LinkByID("server-search").Loses,
+			Remedy:      "Set " + key + "=no on " + s.Name + ", or load kopano_search.",
+			Locations:   []finding.Location{s.Locate("environment").As(finding.Fix)},
 		}
-		if v, ok := e.From.Get("KCCONF_SERVER_SEARCH_ENABLED"); ok {
-			f.places = v.Locations()
+		if set {
+			f.Locations = v.Locations()
 		}
-		return f
-	})
+		out = append(out, f)
+	}
+	return out
 }
+
+// isNo reports what kopano-core takes for no (common/stringutil.h, parseBool).
+func isNo(s string) bool { return s == "no" || s == "false" || s == "0" }
 
 func dockerSocket(in *Input) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
@@ -308,12 +317,12 @@ func dockerSocket(in *Input) []finding.Finding {
 			return nil
 		}
 		f := &fault{
-			message: "It mounts nothing at /var/run/docker.sock.",
+			message: e.From.Name + " mounts nothing at /var/run/docker.sock.",
 			remedy:  "Add /var/run/docker.sock:/var/run/docker.sock:ro to the volumes of " + e.From.Name + ".",
 			places:  []finding.Location{e.From.Locate("volumes").As(finding.Fix)},
 		}
 		if e.FromMount != nil {
-			f.message = "It mounts " + mountName(e.FromMount) + " at " + e.FromMount.Target + ", where Docker's socket should be."
+			f.message = e.From.Name + " mounts " + mountName(e.FromMount) + " at " + e.FromMount.Target + ", where Docker's socket should be."
 			f.remedy = "Mount /var/run/docker.sock:/var/run/docker.sock:ro on " + e.From.Name + "."
 			f.places = []finding.Location{mountPlace(e.From, e.FromMount).As(finding.Fix)}
 		}
