@@ -17,7 +17,7 @@ const maxRounds = 20
 // dropMisfits reports what does not follow the Compose specification and takes
 // it out of dict, so that the rest loads.
 func (r *repairer) dropMisfits() {
-	s, err := newSchema()
+	s, err := compiledSchema()
 	if err != nil {
 		return
 	}

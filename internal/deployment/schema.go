@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/schema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -22,6 +23,10 @@ type composeSchema struct {
 	compiled *jsonschema.Schema
 	document map[string]any
 }
+
+// compiledSchema gives the schema, compiled once: that takes longer than all
+// the rest of loading.
+var compiledSchema = sync.OnceValues(newSchema)
 
 func newSchema() (*composeSchema, error) {
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.Schema))
