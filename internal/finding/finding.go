@@ -96,6 +96,7 @@ type Finding struct {
 	Locations   []Location
 	Consequence string   // what it breaks, and for whom
 	Remedy      string   // the change that cures it
+	Edits       []Edit   // the same change, ready to be made; empty where there is more than one answer
 	Links       []string // IDs of the links (kopano.Edge.ID) that this finding explains when they are down
 	Key         string   // tells apart findings of one ID on one subject; never a line number, never a secret
 	Cause       string   // fingerprint of the finding that causes this one, or ""
