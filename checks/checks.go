@@ -90,7 +90,8 @@ type Target struct {
 	Timeout  time.Duration // for each rung; 0 is DefaultTimeout
 	Files    Files         // reads files of a container's volumes where the vantage can
 
-	Roots *x509.CertPool // authorities that count as known; nil: those of this machine
+	Roots  *x509.CertPool // authorities that count as known; nil: those of this machine
+	Logins *Attempts      // shared by the checks of one run; nil: every login is tried
 }
 
 // Files opens a file as a service sees it: a path inside its container. It

@@ -236,7 +236,14 @@ func (c *ldapClimb) noAnswer(ctx context.Context, wire *ldapWire, err error, at 
 func (c *ldapClimb) login(ctx context.Context) *failure {
 	c.peer.rung(ctx, c.target)
 	s := c.settings
-	_, err := c.conn.SimpleBind(&ldap.SimpleBindRequest{Username: s.dn, Password: s.password, AllowEmptyPassword: true})
+	key := net.JoinHostPort(c.server.Host, strconv.Itoa(c.server.Port)) + "\x00" + s.dn + "\x00" + s.password
+	err := c.target.Logins.Login(ctx, key, wrongPassword, func(afterGood bool) error {
+		if afterGood {
+			c.peer.rung(ctx, c.target)
+		}
+		_, err := c.conn.SimpleBind(&ldap.SimpleBindRequest{Username: s.dn, Password: s.password, AllowEmptyPassword: true})
+		return err
+	})
 	if err == nil {
 		return nil
 	}
@@ -249,6 +256,11 @@ func (c *ldapClimb) login(ctx context.Context) *failure {
 		return f
 	}
 	return c.bindRefused(code, err)
+}
+
+// wrongPassword reports a refusal that counts against the account.
+func wrongPassword(err error) bool {
+	return ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials)
 }
 
 // resultCode gives the server's own result code; false when the error is ours.

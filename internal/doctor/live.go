@@ -60,6 +60,7 @@ type runner struct {
 	topology *kopano.Topology
 	vantage  Vantage
 	board    *board
+	logins   checks.Attempts
 }
 
 // run runs one check and bounds it.
@@ -73,7 +74,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
 		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w,
-		Now: r.options.Now, Timeout: r.options.Timeout,
+		Now: r.options.Now, Timeout: r.options.Timeout, Logins: &r.logins,
 	}
 	start := time.Now()
 	answer := make(chan checks.Result, 1)
