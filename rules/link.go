@@ -344,23 +344,43 @@ func settingMissing(in *Input) []finding.Finding {
 		if isFragment(e.From) {
 			continue
 		}
+		absent := map[finding.Severity][]string{}
 		for _, m := range missingSettings(in, e) {
-			f := finding.Finding{
+			if m.value == nil {
+				absent[m.severity] = append(absent[m.severity], m.key)
+				continue
+			}
+			out = append(out, finding.Finding{
 				Severity: m.severity, Subject: e.From.Name, Key: m.key, Links: []string{e.ID},
-				Message:     m.key + " is not set on " + e.From.Name + ".",
+				Message:     m.key + " is empty on " + e.From.Name + ".",
 				Consequence: e.Link.Loses,
-				Remedy:      "Set " + m.key + " on " + e.From.Name + suggestion(in, e, m.key) + ".",
-				Locations:   []finding.Location{e.From.Locate("environment").As(finding.Fix)},
+				Remedy:      "Give " + (sighting{e.From, *m.value}).name() + " a value" + suggestion(in, e, m.key) + ".",
+				Locations:   m.value.Locations(),
+			})
+		}
+		for _, severity := range []finding.Severity{finding.Error, finding.Warning} {
+			if keys := absent[severity]; len(keys) > 0 {
+				out = append(out, absentSettings(in, e, severity, keys))
 			}
-			if m.value != nil {
-				f.Message = m.key + " is empty on " + e.From.Name + "."
-				f.Remedy = "Give " + (sighting{e.From, *m.value}).name() + " a value" + suggestion(in, e, m.key) + "."
-				f.Locations = m.value.Locations()
-			}
-			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// absentSettings is the finding of all settings of a link that are not there.
+func absentSettings(in *Input, e *kopano.Edge, severity finding.Severity, keys []string) finding.Finding {
+	f := finding.Finding{
+		Severity: severity, Subject: e.From.Name, Key: e.Link.ID + " " + strings.Join(keys, " "), Links: []string{e.ID},
+		Message:     list(keys, 9) + " are not set on " + e.From.Name + ".",
+		Consequence: e.Link.Loses,
+		Remedy:      "Set them on " + e.From.Name + ".",
+		Locations:   []finding.Location{e.From.Locate("environment").As(finding.Fix)},
+	}
+	if len(keys) == 1 {
+		f.Message = keys[0] + " is not set on " + e.From.Name + "."
+		f.Remedy = "Set " + keys[0] + " on " + e.From.Name + suggestion(in, e, keys[0]) + "."
+	}
+	return f
 }
 
 // suggestion ends the remedy for a missing setting with what it should say, as

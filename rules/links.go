@@ -213,23 +213,24 @@ func wants(in *Input, l *kopano.Link) []*deployment.Service {
 // likelyHost gives the service that a wrong host name was meant to be: the one
 // that plays the role, or the nearest name.
 func likelyHost(in *Input, e *kopano.Edge, host string) string {
-	var names []string
-	for _, s := range wants(in, e.Link) {
-		if s != e.From && s.NetworkMode == "" {
-			names = append(names, s.Name)
+	named := func(ss []*deployment.Service) (names []string) {
+		for _, s := range ss {
+			if s != e.From && s.NetworkMode == "" {
+				names = append(names, s.Name)
+			}
 		}
+		return names
 	}
-	if len(names) == 1 {
-		return names[0]
+	names := named(in.Topology.Services(e.Link.To))
+	if len(names) == 0 {
+		names = named(wants(in, e.Link))
 	}
-	if name, ok := nearestOf(host, names); ok {
+	switch len(names) {
+	case 0:
+		name, _ := nearestOf(host, named(in.Deployment.Services))
 		return name
-	}
-	if len(names) > 0 {
-		return ""
-	}
-	for _, s := range in.Deployment.Services {
-		names = append(names, s.Name)
+	case 1:
+		return names[0]
 	}
 	name, _ := nearestOf(host, names)
 	return name

@@ -358,7 +358,7 @@ func publishedDead(in *Input) []finding.Finding {
 		} else if len(e.Listen.Addrs) == 0 {
 			where = "does not listen there"
 		}
-		if e.Listen.Value == nil && l.Setting != "" {
+		if e.Listen.Value == nil && l.Setting != "" && (any || len(e.Listen.Addrs) == 0) {
 			where += ", because " + l.Setting + " is not set"
 		}
 		f.message = "Port " + itoa(e.Target) + " of " + e.To.Name + " is published, but " + e.To.Name + " " + where + "."

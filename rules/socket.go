@@ -2,6 +2,7 @@ package rules
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,14 @@ func socketRules() []Rule {
 	}
 }
 
+// servesAnother reports whether the other end of a link that can be done
+// without belongs to another service: the search of the first of two servers.
+func servesAnother(in *Input, e *kopano.Edge) bool {
+	return e.Link.Optional && e.Addr.Default && slices.ContainsFunc(in.Topology.EdgesOf(e.Link.ID), func(x *kopano.Edge) bool {
+		return x.To == e.To && x.Route == kopano.RouteVolume
+	})
+}
+
 // What can be wrong with a volume that two services share.
 const (
 	notMounted = iota // one of them does not mount it
@@ -72,7 +81,7 @@ func separated(e *kopano.Edge) bool {
 
 func sharedVolume(in *Input, kind int, want func(*kopano.Edge) bool) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if !separated(e) || !want(e) || wrongPath(in, e) {
+		if !separated(e) || !want(e) || wrongPath(in, e) || servesAnother(in, e) {
 			return nil
 		}
 		if missing := e.FromMount == nil || e.ToMount == nil; missing != (kind == notMounted) {
@@ -138,6 +147,9 @@ func volumeMissing(in *Input, e *kopano.Edge) *fault {
 		source = there.Source + ":" + at + " to the volumes of " + who.Name
 	}
 	f.remedy = "Add " + source + "."
+	if who == e.To { // one missing mount for all who look for it
+		f.message = who.Name + " mounts nothing at " + at + ", so that those who look there for its files find nothing."
+	}
 	f.places = append(f.places, related(mountPlace(other(e, who), there))...)
 	f.places = append(f.places, related(addressPlaces(e)...)...)
 	return f
@@ -283,19 +295,20 @@ func socketText(e *kopano.Edge, p string) string {
 
 func searchMissing(in *Input) []finding.Finding {
 	const key = "KCCONF_SERVER_SEARCH_ENABLED"
-	if isIncomplete(in) || len(in.Topology.Services(kopano.Search)) > 0 {
+	if isIncomplete(in) {
 		return nil
 	}
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Server) {
 		v, set := s.Get(key)
 		// Asked for by its socket, it may run on the host or in another project.
-		if isNo(v.Reveal()) && set || !configured(s) || in.Topology.Edge("server-search@"+s.Name) != nil {
+		e := in.Topology.Edge("server-search@" + s.Name)
+		if isNo(v.Reveal()) && set || !configured(s) || e != nil && !servesAnother(in, e) || e != nil && e.Route == kopano.RouteVolume {
 			continue
 		}
 		f := finding.Finding{
 			Subject: s.Name, Key: key,
-			Message:     "No service here is the full text search, but " + key + " is not no on " + s.Name + ".",
+			Message:     "No service here is the full text search of " + s.Name + ", but " + key + " is not no.",
 			Consequence: kopano.LinkByID("server-search").Loses,
 			Remedy:      "Set " + key + "=no on " + s.Name + ", or load kopano_search.",
 			Locations:   []finding.Location{s.Locate("environment").As(finding.Fix)},
