@@ -18,6 +18,7 @@ type Rule struct {
 	Severity finding.Severity // the severity of its findings, unless a finding says otherwise
 	Title    string           // what is wrong, one line
 	Why      string           // why it matters, for the rule reference; cites the program that makes it so
+	Fixable  bool             // its findings may have edits that `kopano-doctor fix` makes
 	Check    Check
 }
 

@@ -31,6 +31,11 @@ type verdict struct {
 	here        bool // the entry itself is to be changed, not the variable that it takes its value from
 	key         bool // the entry's name is what is wrong
 	stops       bool // the service does not start with it: every link to it is down
+
+	// The change, where there is one right answer; at most one of the three is set.
+	write  string         // the value in place of the whole old one
+	rename string         // the name of the entry
+	edits  []finding.Edit // anything else
 }
 
 // places gives the places of a value for a verdict, the one to change first.
@@ -116,6 +121,7 @@ func (v verdict) about(in *Input, xs []sighting) finding.Finding {
 	f.Locations = distinct(f.Locations)
 	slices.Sort(f.Links)
 	f.Links = slices.Compact(f.Links)
+	f.Edits = v.changes(in, xs)
 	if len(names) > 1 {
 		f.Subject = xs[0].name()
 		f.Message += " It is used by " + list(names, 6) + "."
@@ -289,10 +295,13 @@ func merged(fs []finding.Finding, subject string) []finding.Finding {
 	first := fs[0]
 	var names []string
 	var places []finding.Location
+	var edits []finding.Edit
+	whole := true // every one of them can be changed
 	for _, f := range fs {
 		if !slices.Contains(names, f.Subject) {
 			names = append(names, f.Subject)
 		}
+		edits, whole = together(edits, f.Edits), whole && len(f.Edits) > 0
 		for i, l := range f.Locations {
 			if i == 0 && len(places) > 0 {
 				l = l.As(finding.Related)
@@ -304,6 +313,9 @@ func merged(fs []finding.Finding, subject string) []finding.Finding {
 	first.Message += " It concerns " + list(names, 6) + "."
 	first.Consequence = strings.ReplaceAll(first.Consequence, fs[0].Subject, "each of them")
 	first.Locations = distinct(places)
+	if first.Edits = edits; !whole {
+		first.Edits = nil
+	}
 	return []finding.Finding{first}
 }
 
