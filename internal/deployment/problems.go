@@ -80,6 +80,9 @@ func (ps *problems) add(p Problem) {
 			}
 		}
 	}
+	if strings.TrimSpace(p.Subject) == "" {
+		p.Subject = first(p.Locations).File
+	}
 	for i := range ps.list {
 		if o := &ps.list[i]; o.Kind == p.Kind && o.Subject == p.Subject && o.Message == p.Message && first(o.Locations) == first(p.Locations) {
 			return
