@@ -17,19 +17,19 @@ import (
 func valueRules() []Rule {
 	return []Rule{
 		{
-			ID: "boolean-counts-as-yes", Subject: "values", Severity: finding.Warning,
+			ID: "boolean-counts-as-yes", Fixable: true, Subject: "values", Severity: finding.Warning,
 			Title: "A word that means no counts as yes",
 			Why:   "Kopano's programs take exactly no, false and 0 for no; everything else, off and No among it, is yes (kopano-core, stringutil.h, parseBool).",
 			Check: booleanYes,
 		},
 		{
-			ID: "boolean-python", Subject: "values", Severity: finding.Error,
+			ID: "boolean-python", Fixable: true, Subject: "values", Severity: finding.Error,
 			Title: "A switch of search or spamd is not one of the words that they take",
 			Why:   "The programs written in Python take yes, no, true, false, 1 and 0 in lower case, and end with a KeyError on any other word (kopano-core, python config.py).",
 			Check: booleanPython,
 		},
 		{
-			ID: "listen-invalid", Subject: "values", Severity: finding.Error,
+			ID: "listen-invalid", Fixable: true, Subject: "values", Severity: finding.Error,
 			Title: "A listen address cannot be used",
 			Why:   "Kopano's programs listen on ADDRESS:PORT, where ADDRESS is *, an IPv4 address or an IPv6 address in brackets, never a name (kopano-core, ECChannel.cpp); without a port they do not start.",
 			Check: listenInvalid,
@@ -102,6 +102,7 @@ func booleanYes(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + ", which Kopano takes for yes.",
 			consequence: "What you mean to switch off is on.",
 			remedy:      "Write " + x.name() + "=no",
+			write:       "no",
 		}
 	})
 }
@@ -120,8 +121,19 @@ func booleanPython(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + "; only yes, no, true, false, 1 and 0 are known.",
 			consequence: "The program ends at start.",
 			remedy:      "Write " + x.name() + "=" + better,
+			write:       plainBoolean(x.text(), better),
 		}
 	})
+}
+
+// plainBoolean gives the better word when the one that is there means yes or
+// no; what else somebody wrote, nobody can say.
+func plainBoolean(word, better string) string {
+	affirmative := []string{"yes", "on", "true", "y", "1", "enable", "enabled", "ja"}
+	if slices.Contains(negative, strings.ToLower(word)) || slices.Contains(affirmative, strings.ToLower(word)) {
+		return better
+	}
+	return ""
 }
 
 func listenInvalid(in *Input) []finding.Finding {
@@ -139,10 +151,20 @@ func listenInvalid(in *Input) []finding.Finding {
 				message:     x.name() + " is " + x.shown() + ": " + why + ".",
 				consequence: "The program does not start, and whoever needs it finds nobody there.",
 				remedy:      "Write " + x.name() + "=0.0.0.0:" + portOf(addr, st),
+				write:       anyAddress(x.text(), portOf(addr, st)),
 			}
 		}
 		return nil
 	})
+}
+
+// anyAddress gives the address for all comers in place of a bare port; which of
+// several addresses, or which name, was meant nobody can say.
+func anyAddress(text, port string) string {
+	if isPort(text) {
+		return "0.0.0.0:" + port
+	}
+	return ""
 }
 
 // listenFault says why a listen address cannot be used. Go programs (kapi) take names too.
