@@ -19,7 +19,7 @@ func kcconfRules() []Rule {
 			Check: backslash,
 		},
 		{
-			ID: "kcconf-outer-blanks", Subject: "settings", Severity: finding.Warning,
+			ID: "kcconf-outer-blanks", Fixable: true, Subject: "settings", Severity: finding.Warning,
 			Title: "A setting begins or ends with a blank, or has a line break in it",
 			Why:   "The programs cut blanks off at both ends (kopano-core, ECConfigImpl.cpp), so a password loses them; after a line break a new setting begins.",
 			Check: outerBlanks,
@@ -50,7 +50,7 @@ func kcconfRules() []Rule {
 			Check: ldapInclude,
 		},
 		{
-			ID: "service-to-start-invalid", Subject: "settings", Severity: finding.Error,
+			ID: "service-to-start-invalid", Fixable: true, Subject: "settings", Severity: finding.Error,
 			Title: "SERVICE_TO_START names no service of the core image",
 			Why:   "The start script ends with \"Invalid service specified\" (core/start-service.sh). kapid was renamed to kapi in 2019.",
 			Check: serviceToStart,
@@ -83,6 +83,7 @@ func outerBlanks(in *Input) []finding.Finding {
 		case strings.TrimSpace(s) != s:
 			v.message = x.name() + " begins or ends with a blank."
 			v.remedy = "Delete the blanks at both ends of the value."
+			v.write = strings.TrimSpace(s)
 		default:
 			return nil
 		}
@@ -193,9 +194,9 @@ func serviceToStart(in *Input) []finding.Finding {
 			remedy:      "Write one of " + list(startable, 12) + ".",
 		}
 		if x.text() == "kapid" {
-			v.remedy = "Write SERVICE_TO_START=kapi"
+			v.remedy, v.write = "Write SERVICE_TO_START=kapi", "kapi"
 		} else if near, ok := nearestOf(x.text(), startable); ok {
-			v.remedy = "Write SERVICE_TO_START=" + near
+			v.remedy, v.write = "Write SERVICE_TO_START="+near, near
 		}
 		return v
 	})

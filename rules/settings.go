@@ -15,39 +15,39 @@ import (
 func settingRules() []Rule {
 	return []Rule{
 		{
-			ID: "kcconf-malformed-name", Subject: "settings", Severity: finding.Warning,
+			ID: "kcconf-malformed-name", Fixable: true, Subject: "settings", Severity: finding.Warning,
 			Title: "The name of a setting does not have the form KCCONF_SECTION_NAME",
 			Why:   "kcconf.py takes capital letters for the section, and capital letters, digits and underscores for the name; anything else is passed over in silence.",
 			Check: malformedName,
 		},
 		{
-			ID: "kcconf-unknown-section", Subject: "settings", Severity: finding.Warning,
+			ID: "kcconf-unknown-section", Fixable: true, Subject: "settings", Severity: finding.Warning,
 			Title: "A setting is for a configuration file that does not exist",
 			Why:   "KCCONF_SERVER_… goes into server.cfg. Where there is no such file kcconf.py passes over the setting in silence.",
 			Check: unknownSection,
 		},
 		{
-			ID: "kcconf-missing-repeated-prefix", Subject: "settings", Severity: finding.Error,
+			ID: "kcconf-missing-repeated-prefix", Fixable: true, Subject: "settings", Severity: finding.Error,
 			Title: "The name of a setting lacks a part that must stand there twice",
 			Why: "Some settings begin with the name of their own file: ldap_uri in ldap.cfg, server_listen in server.cfg. Their environment name has it twice: KCCONF_LDAP_LDAP_URI. " +
 				"With one it becomes another, unknown setting.",
 			Check: missingPrefix,
 		},
 		{
-			ID: "kcconf-unknown-setting", Subject: "settings", Severity: finding.Error,
+			ID: "kcconf-unknown-setting", Fixable: true, Subject: "settings", Severity: finding.Error,
 			Title: "A setting is unknown to its program",
 			Why: "kopano_server, spooler, gateway, ical and monitor refuse to start with an unknown setting (\"Unknown option\", kopano-core, ECConfigImpl.cpp), an unknown one in ldap.cfg drops the directory; " +
 				"dagent, search, spamd, kapi and grapi pass over it, and what was meant does not happen.",
 			Check: unknownSetting,
 		},
 		{
-			ID: "kcconf-removed-setting", Subject: "settings", Severity: finding.Error,
+			ID: "kcconf-removed-setting", Fixable: true, Subject: "settings", Severity: finding.Error,
 			Title: "A setting was removed from Kopano",
 			Why:   "Settings such as server_tcp_port or imap_port were announced as obsolete in 8.7 and are unknown since 9.0.1 (release notes of kopano-core); the program does not start with them.",
 			Check: removedSetting,
 		},
 		{
-			ID: "kcconf-obsolete-setting", Subject: "settings", Severity: finding.Warning,
+			ID: "kcconf-obsolete-setting", Fixable: true, Subject: "settings", Severity: finding.Warning,
 			Title: "A setting has no effect any more",
 			Why:   "The program still accepts the name, and does nothing with it but write a note to its log (kopano-core, ECConfigImpl.cpp).",
 			Check: obsoleteSetting,
@@ -92,6 +92,9 @@ func settingOf(key string) (setting, bool) {
 	return setting{string(kind), section, name}, ok
 }
 
+// key is the setting's name in the environment.
+func (st setting) key() string { return st.kind + "_" + strings.ToUpper(st.section+"_"+st.name) }
+
 func isSettingKey(key string) bool {
 	return strings.HasPrefix(key, "KCCONF_") || strings.HasPrefix(key, "KCCOMMENT_") || strings.HasPrefix(key, "KCUNCOMMENT_")
 }
@@ -131,7 +134,7 @@ func malformedName(in *Input) []finding.Finding {
 		}
 		if better := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(key)); better != key {
 			if st, ok := settingOf(better); ok && known(st) {
-				v.remedy = "Write " + better
+				v.remedy, v.rename = "Write "+better, better
 			}
 		}
 		return v
@@ -156,7 +159,11 @@ func unknownSection(in *Input) []finding.Finding {
 			remedy:      "The files are " + list(kopano.Sections(), 24) + ".",
 		}
 		if near, ok := kopano.NearestSection(st.section); ok {
-			v.remedy = "Write " + st.kind + "_" + strings.ToUpper(near) + "_" + strings.ToUpper(st.name)
+			better := setting{st.kind, near, st.name}
+			v.remedy = "Write " + better.key()
+			if known(better) {
+				v.rename = better.key()
+			}
 		}
 		return v
 	})
@@ -185,6 +192,7 @@ func missingPrefix(in *Input) []finding.Finding {
 			message:     x.value.Key + " sets " + st.name + " in " + st.section + ".cfg, which is no setting there; " + st.section + "_" + st.name + " is.",
 			consequence: unknownConsequence(x, st),
 			remedy:      "Write " + better,
+			rename:      better,
 		}
 		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
@@ -223,7 +231,8 @@ func unknownSetting(in *Input) []finding.Finding {
 			remedy:      "Delete it, or look the name up in the manual page of " + st.section + ".cfg.",
 		}
 		if near, ok := kopano.NearestSetting(st.section, st.name); ok {
-			v.remedy = "Write KCCONF_" + strings.ToUpper(st.section+"_"+near)
+			better := setting{st.kind, st.section, near}
+			v.remedy, v.rename = "Write "+better.key(), better.key()
 		}
 		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
@@ -256,12 +265,28 @@ func removedSetting(in *Input) []finding.Finding {
 		}
 		if s.Replacement != "" {
 			v.remedy = "Use KCCONF_" + strings.ToUpper(st.section+"_"+s.Replacement) + " instead, or delete it."
+			v.edits = listenInstead(in, x, st, s.Replacement)
 		}
 		if v.stops = fatal(in, x, st); !v.stops {
 			v.severity = finding.Warning
 		}
 		return v
 	})
+}
+
+// listenInstead gives the edits that make *_listen=0.0.0.0:PORT of an old
+// *_port=PORT, as the release notes of kopano-core 8.7 tell. The other removed
+// settings have a successor of another meaning.
+func listenInstead(in *Input, x sighting, st setting, successor string) []finding.Edit {
+	if !strings.HasSuffix(st.name, "_port") || !strings.Contains(successor, "listen") || !isPort(x.text()) {
+		return nil
+	}
+	name := renamed(in, x, setting{st.kind, st.section, successor}.key())
+	text := in.Deployment.SetValue(x.value.At, x.text(), "0.0.0.0:"+x.text())
+	if name == nil || text == nil {
+		return nil // the port comes out of a variable that others may use
+	}
+	return append(name, text...)
 }
 
 func obsoleteSetting(in *Input) []finding.Finding {
@@ -283,6 +308,9 @@ func obsoleteSetting(in *Input) []finding.Finding {
 		}
 		if s.Replacement != "" {
 			v.remedy = "Use KCCONF_" + strings.ToUpper(st.section+"_"+s.Replacement) + " instead."
+			if s.State == kopano.StateAlias {
+				v.rename = setting{st.kind, st.section, s.Replacement}.key()
+			}
 		}
 		return v
 	})
