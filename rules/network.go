@@ -341,7 +341,7 @@ func publishedDead(in *Input) []finding.Finding {
 			return nil
 		}
 		l := e.Listen.Listener
-		if l.Name == "pop3" && e.Listen.Value == nil {
+		if l.Name == "pop3" && e.Listen.Value == nil && e.Target == l.Port {
 			return nil // kopano-docker publishes it as it is: pop3-published-dead
 		}
 		any, open := listensOn(e.Listen, e.Target)
