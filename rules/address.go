@@ -16,7 +16,7 @@ import (
 func addressRules() []Rule {
 	return []Rule{
 		{
-			ID: "fqdn-format", Subject: "address", Severity: finding.Error,
+			ID: "fqdn-format", Fixable: true, Subject: "address", Severity: finding.Error,
 			Title: "FQDN is not a plain host name",
 			Why: "FQDN becomes the issuer https://FQDN of every login and the name of the site that web serves. web cuts off everything after the first colon (web/wrapper.sh), so a scheme leaves only the word https; " +
 				"with an underscore or a final dot the TLS handshake fails; in upper case only web answers, and the issuer is compared letter by letter.",
@@ -29,7 +29,7 @@ func addressRules() []Rule {
 			Check: fqdnPort,
 		},
 		{
-			ID: "fqdncleaned-mismatch", Subject: "address", Severity: finding.Error,
+			ID: "fqdncleaned-mismatch", Fixable: true, Subject: "address", Severity: finding.Error,
 			Title: "FQDNCLEANED is not the host name of FQDN",
 			Why: "docker-compose.yml gives web the network alias FQDNCLEANED, so that https://FQDN leads to web from within the containers too. With another name kopano_server, kapi and kwmserver ask the public DNS, " +
 				"and wait for the login service until they give up. Leaving FQDNCLEANED out is right where a proxy outside serves FQDN.",
@@ -49,7 +49,7 @@ func addressRules() []Rule {
 			Check: httpsHostPort,
 		},
 		{
-			ID: "default-redirect-format", Subject: "address", Severity: finding.Warning,
+			ID: "default-redirect-format", Fixable: true, Subject: "address", Severity: finding.Warning,
 			Title: "DEFAULTREDIRECT is not a path",
 			Why:   "web sends visitors of / to this path (web/kweb.cfg). It must begin with a slash and not end with one, else they land on a page that does not exist.",
 			Check: defaultRedirect,
@@ -85,6 +85,7 @@ func fqdnFormat(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + ": " + why + ".",
 			consequence: "The login address becomes https://" + shortened(x.text()) + "; nobody can log in to WebApp, Meet or the API, and web has no certificate for the right name.",
 			remedy:      "Write the host name alone, in lower case, as people type it: " + x.name() + "=" + suggestHost(x.text()),
+			write:       sameHost(x.text()),
 		}
 	})
 }
@@ -138,6 +139,18 @@ func suggestHost(fqdn string) string {
 	return s
 }
 
+// sameHost gives the host name that is meant without doubt: what stands there
+// without its scheme, in lower case, without a slash or dot at the end.
+func sameHost(fqdn string) string {
+	s := strings.ToLower(strings.TrimSpace(fqdn))
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
+	s = strings.TrimRight(s, "/.")
+	if fqdnFault(s, kopano.Web) != "" {
+		return ""
+	}
+	return s
+}
+
 func shortened(s string) string {
 	if len(s) > 80 {
 		return s[:80] + "…"
@@ -177,12 +190,17 @@ func fqdnCleaned(in *Input) []finding.Finding {
 			continue // domain.invalid and friends: on purpose, a proxy outside serves the name
 		}
 		ls := aliasLocations(in, web, alias)
+		var edits []finding.Edit
+		if fqdnFault(fqdn.Reveal(), kopano.Web) == "" && len(ls) > 0 {
+			edits = in.Deployment.SetValue(ls[0], alias, host)
+		}
 		out = append(out, finding.Finding{
 			Subject: web.Name, Key: "alias", Links: linksToIssuer(in),
 			Message:     "web answers to " + quote(alias) + " on the container network, but FQDN is " + quote(host) + ".",
 			Consequence: "From within the containers https://" + shortened(host) + " does not lead to web: kopano_server, kapi and kwmserver wait for the login service and stop.",
 			Remedy:      "Write FQDNCLEANED=" + shortened(host) + ". Where a proxy outside serves this name, delete FQDNCLEANED.",
 			Locations:   append(ls, placed(fqdn, finding.Related)...),
+			Edits:       edits,
 		})
 	}
 	return out
@@ -323,6 +341,7 @@ func defaultRedirect(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + "; it must begin with a slash and not end with one.",
 			consequence: "Whoever opens the bare address lands on a page that does not exist.",
 			remedy:      "Write " + x.name() + "=/" + strings.Trim(shortened(path), "/"),
+			write:       "/" + strings.Trim(path, "/"),
 		}
 	})
 }

@@ -30,7 +30,7 @@ func formatRules() []Rule {
 			Check: icalTimezone,
 		},
 		{
-			ID: "locale-invalid", Subject: "format", Severity: finding.Warning,
+			ID: "locale-invalid", Fixable: true, Subject: "format", Severity: finding.Warning,
 			Title: "A locale is not known to the image",
 			Why:   "The image has en_US, de_DE and nl_NL in UTF-8 only (base/Dockerfile). With any other locale the folders of new mailboxes are created in English.",
 			Check: locale,
@@ -140,12 +140,21 @@ func locale(in *Input) []finding.Finding {
 			return nil
 		case known:
 			v.message = x.name() + " is " + x.shown() + "; the image has that language in UTF-8 only."
-			v.remedy = "Write " + x.name() + "=" + tag + ".UTF-8"
+			v.remedy, v.write = "Write "+x.name()+"="+tag+".UTF-8", fullLocale(tag)
 		default:
 			v.message = x.name() + " is " + x.shown() + ", which the image does not have."
 		}
 		return v
 	})
+}
+
+// fullLocale gives the locale of the image for a language and country; a
+// language alone stands for more than one.
+func fullLocale(tag string) string {
+	if l := tag + ".UTF-8"; slices.Contains(imageLocales, l) {
+		return l
+	}
+	return ""
 }
 
 // ownImage reports whether a service runs one of kopano-docker's images, which share one base.

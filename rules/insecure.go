@@ -13,7 +13,7 @@ import (
 func insecureRules() []Rule {
 	return []Rule{
 		{
-			ID: "insecure-value", Subject: "tls", Severity: finding.Error,
+			ID: "insecure-value", Fixable: true, Subject: "tls", Severity: finding.Error,
 			Title: "INSECURE is neither yes nor no",
 			Why: "The containers do not agree on other words: kapi, grapi and kwmserver take only yes for yes (core/start-service.sh, kwmserver/wrapper.sh); " +
 				"kopano_server takes everything but no, false and 0 for yes (kopano-core, stringutil.h, parseBool).",
@@ -33,7 +33,7 @@ func insecureRules() []Rule {
 			Check: selfSignedInsecure,
 		},
 		{
-			ID: "insecure-with-trusted-certificate", Subject: "tls", Severity: finding.Warning,
+			ID: "insecure-with-trusted-certificate", Fixable: true, Subject: "tls", Severity: finding.Warning,
 			Title: "Certificates are not checked although web has a trusted one",
 			Why:   "INSECURE=yes lets anybody between the containers and web pretend to be the login service. With a certificate of a public authority there is no need for it; setup.sh writes no.",
 			Check: insecureWithTrusted,
@@ -61,14 +61,15 @@ func insecureValue(in *Input) []finding.Finding {
 		case "", "yes", "no":
 			return nil
 		}
-		remedy := "Write " + x.name() + "=no"
+		better := "no"
 		if slices.Contains([]string{"true", "1", "on", "y"}, strings.ToLower(x.text())) || strings.EqualFold(x.text(), "yes") {
-			remedy = "Write " + x.name() + "=yes"
+			better = "yes"
 		}
 		v := &verdict{
 			message:     x.name() + " is " + x.shown() + "; only yes and no mean the same to all containers.",
 			consequence: "Some containers check web's certificate and some do not; with a certificate that is not trusted kapi and kwmserver wait for six minutes and stop.",
-			remedy:      remedy,
+			remedy:      "Write " + x.name() + "=" + better,
+			write:       plainBoolean(x.text(), better),
 		}
 		// false and 0 are no to everybody, true and 1 only to kopano_server.
 		if low := strings.ToLower(x.text()); low == "false" || low == "0" {
@@ -133,6 +134,7 @@ func insecureWithTrusted(in *Input) []finding.Finding {
 			message:     x.name() + " is yes, but EMAIL is a mail address, so web has a certificate of a public authority.",
 			consequence: "Whoever stands between the containers and web can pretend to be the login service, and nobody notices.",
 			remedy:      "Write " + x.name() + "=no",
+			write:       "no",
 		}
 	})
 	for i := range fs {

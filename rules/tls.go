@@ -16,7 +16,7 @@ import (
 func tlsRules() []Rule {
 	return []Rule{
 		{
-			ID: "tls-mode-invalid", Subject: "tls", Severity: finding.Error,
+			ID: "tls-mode-invalid", Fixable: true, Subject: "tls", Severity: finding.Error,
 			Title: "TLS_MODE is unknown to web",
 			Why:   "web's configuration imports the file /etc/TLS_MODE (web/kweb.cfg); there are four of them. With any other word web stops at start.",
 			Check: tlsMode,
@@ -28,7 +28,7 @@ func tlsRules() []Rule {
 			Check: tlsCustom,
 		},
 		{
-			ID: "web-email-invalid", Subject: "tls", Severity: finding.Error,
+			ID: "web-email-invalid", Fixable: true, Subject: "tls", Severity: finding.Error,
 			Title: "EMAIL is neither self_signed, off nor a mail address",
 			Why:   "web hands the word to its TLS setting (web/tls_auto). Anything else is taken for the account of a certificate authority: web asks for a certificate at start and stops when it gets none.",
 			Check: webEmail,
@@ -98,15 +98,16 @@ func tlsMode(in *Input) []finding.Finding {
 		if slices.Contains(modes, x.text()) {
 			return nil
 		}
-		remedy := "Write one of " + strings.Join(modes, ", ") + "."
+		remedy, better := "Write one of "+strings.Join(modes, ", ")+".", ""
 		if guess := "tls_" + strings.ReplaceAll(strings.TrimPrefix(x.text(), "tls-"), "_", ""); slices.Contains(modes, guess) {
-			remedy = "Write " + x.name() + "=" + guess
+			remedy, better = "Write "+x.name()+"="+guess, guess
 		}
 		return &verdict{
 			stops:       true,
 			message:     x.name() + " is " + x.shown() + ", which web does not know.",
 			consequence: "web stops at start; nobody reaches WebApp, mail on the phone or Meet.",
 			remedy:      remedy,
+			write:       better,
 		}
 	})
 }
@@ -177,10 +178,10 @@ func webEmail(in *Input) []finding.Finding {
 		if mode != "" && mode != "tls_auto" || email == "self_signed" || email == "off" || isMailAddress(email) {
 			return nil
 		}
-		remedy := "Write self_signed, off, or the mail address for the certificate authority."
+		remedy, better := "Write self_signed, off, or the mail address for the certificate authority.", ""
 		switch strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(email)) {
 		case "selfsigned":
-			remedy = "Write " + x.name() + "=self_signed"
+			remedy, better = "Write "+x.name()+"=self_signed", "self_signed"
 		case "false", "no", "0", "none":
 			remedy = "Write " + x.name() + "=off if a proxy in front of web speaks TLS, else self_signed or a mail address."
 		}
@@ -189,6 +190,7 @@ func webEmail(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + ": neither self_signed, off nor a mail address.",
 			consequence: "web takes it for the account of a certificate authority, gets no certificate and stops; nobody reaches WebApp, mail on the phone or Meet.",
 			remedy:      remedy,
+			write:       better,
 		}
 	})
 }
