@@ -21,7 +21,7 @@ func issuerRules() []Rule {
 			Check: issuerMismatch,
 		},
 		{
-			ID: "issuer-format", Subject: "identity", Severity: finding.Error,
+			ID: "issuer-format", Fixable: true, Subject: "identity", Severity: finding.Error,
 			Title: "The address of sign-in is not written as konnect writes it",
 			Why:   "konnect calls itself https://FQDN: with https, and without a slash at the end (konnect/wrapper.sh). The comparison is letter by letter.",
 			Check: issuerFormat,
@@ -230,7 +230,7 @@ func issuerFormat(in *Input) []finding.Finding {
 			continue
 		}
 		if why := issuerFault(h); why != "" {
-			f := h.badFormat(why)
+			f := h.badFormat(in, why)
 			f.Consequence = "Nobody can sign in."
 			out = append(out, f)
 		}
@@ -244,18 +244,34 @@ func issuerFormat(in *Input) []finding.Finding {
 		if why == "" {
 			return nil
 		}
-		f := h.badFormat(why)
-		return &fault{key: h.value.Key, message: f.Message, remedy: f.Remedy, places: f.Locations}
+		f := h.badFormat(in, why)
+		return &fault{key: h.value.Key, message: f.Message, remedy: f.Remedy, places: f.Locations, edits: f.Edits}
 	})...)
 }
 
-func (h holding) badFormat(why string) finding.Finding {
+func (h holding) badFormat(in *Input, why string) finding.Finding {
 	return finding.Finding{
 		Subject: h.service.Name, Key: h.value.Key,
 		Message:   h.value.Key + " is " + h.shown() + ": " + why + ".",
 		Remedy:    "Write " + h.value.Key + "=" + shortened(properIssuer(h.issuer)),
 		Locations: h.value.Locations(),
+		Edits:     h.proper(in),
 	}
+}
+
+// proper gives the edit that writes the same address as konnect would.
+func (h holding) proper(in *Input) []finding.Edit {
+	better := properIssuer(h.issuer)
+	if !strings.Contains(h.issuer, strings.TrimPrefix(better, "https://")) || issuerFault(holding{sighting: h.sighting, issuer: better, given: h.given}) != "" {
+		return nil
+	}
+	if es := written(in, h.sighting, better); es != nil {
+		return es
+	}
+	if ls := h.value.Locations(); h.issuer == better+"/" && len(ls) > 0 {
+		return in.Deployment.ReplaceEnd(ls[0], "/", "") // https://${FQDN}/
+	}
+	return nil
 }
 
 // properIssuer writes an issuer as konnect would.

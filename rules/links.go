@@ -21,6 +21,7 @@ type fault struct {
 	consequence string // "": what the catalogue says is lost with the link
 	remedy      string
 	places      []finding.Location // first: where to change it
+	edits       []finding.Edit     // the change, where there is one right answer
 }
 
 // judgeLinks looks at every link and reports its faults, one finding per place
@@ -52,6 +53,11 @@ func judgeLinks(in *Input, rule func(e *kopano.Edge) *fault) []finding.Finding {
 			order = append(order, g)
 		} else {
 			g.fault.places = append(g.fault.places, f.places...)
+			if len(g.fault.edits) > 0 && len(f.edits) > 0 {
+				g.fault.edits = together(g.fault.edits, f.edits)
+			} else {
+				g.fault.edits = nil // not all of them can be changed
+			}
 		}
 		g.edges = append(g.edges, e)
 	}
@@ -66,7 +72,7 @@ func judgeLinks(in *Input, rule func(e *kopano.Edge) *fault) []finding.Finding {
 func (f *fault) about(edges []*kopano.Edge) finding.Finding {
 	out := finding.Finding{
 		Severity: f.severity, Subject: f.subject, Key: f.key, Message: f.message,
-		Consequence: f.consequence, Remedy: f.remedy, Locations: distinct(f.places),
+		Consequence: f.consequence, Remedy: f.remedy, Locations: distinct(f.places), Edits: f.edits,
 	}
 	var users, losses []string
 	for _, e := range edges {

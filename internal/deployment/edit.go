@@ -141,6 +141,14 @@ func (d *Deployment) ReplaceIn(at finding.Location, old, text string) []finding.
 	}, text)
 }
 
+// ReplaceEnd writes text in place of old, with which the value at the place must
+// end. What is in front of it stays, variables too.
+func (d *Deployment) ReplaceEnd(at finding.Location, old, text string) []finding.Edit {
+	return d.editValue(at, func(inner string) (from, to int, ok bool) {
+		return len(inner) - len(old), len(inner), old != "" && strings.HasSuffix(inner, old)
+	}, text)
+}
+
 var wholeDefault = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*:?-([^${}]*)\}$`)
 
 // part chooses what to replace in a value.

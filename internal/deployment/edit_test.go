@@ -70,6 +70,9 @@ var editCases = []editCase{
 			return d.ReplaceIn(at, "tvial/", "mailserver/")
 		},
 		"services:\n  a:\n    image: mailserver/x:${V:-1}\n"},
+	{"end of a value", "compose.yaml", head + "    environment:\n      - A=|https://${F}/\n",
+		func(d *deployment.Deployment, at finding.Location) []finding.Edit { return d.ReplaceEnd(at, "/", "") },
+		head + "    environment:\n      - A=https://${F}\n"},
 	{"rename env line", ".env", "  |A=1\nB=2\n", rename("A", "C"), "  C=1\nB=2\n"},
 	{"rename bare env line", ".env", "|A\nB=2\n", rename("A", "C"), ""},
 	{"rename list item", "compose.yaml", head + "    environment:\n      - |A=1\n      - AA=2\n", rename("A", "C"), head + "    environment:\n      - C=1\n      - AA=2\n"},
