@@ -121,16 +121,3 @@ func deleted(in *Input, places ...finding.Location) []finding.Edit {
 	}
 	return out
 }
-
-// quoted gives the edits that put the texts at some places into quotes.
-func quoted(in *Input, places []finding.Location) []finding.Edit {
-	var out []finding.Edit
-	for _, l := range places {
-		es := in.Deployment.Quote(l)
-		if es == nil {
-			return nil
-		}
-		out = together(out, es)
-	}
-	return out
-}

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -19,44 +20,44 @@ func envFileRules() []Rule {
 			Check: envOverridden,
 		},
 		{
-			ID: "env-file-duplicate", Subject: "env files", Severity: finding.Warning,
+			ID: "env-file-duplicate", Fixable: true, Subject: "env files", Severity: finding.Warning,
 			Title: "A name is set twice in one env file",
 			Why:   "The last line counts, without a word. Whoever changes the first one wonders why nothing happens.",
 			Check: envDuplicate,
 		},
 		{
-			ID: "environment-duplicate", Subject: "env files", Severity: finding.Warning,
+			ID: "environment-duplicate", Fixable: true, Subject: "env files", Severity: finding.Warning,
 			Title: "A setting is given twice in one environment list",
 			Why:   "In a list the last entry counts, without a word (in a mapping Compose refuses the second).",
 			Check: environmentDuplicate,
 		},
 		{
-			ID: "env-file-dollar", Subject: "env files", Severity: finding.Error,
+			ID: "env-file-dollar", Fixable: true, Subject: "env files", Severity: finding.Error,
 			Title: "A dollar sign cuts a value short",
 			Why: "Compose 2 takes $name in an unquoted or double-quoted value for a variable; when there is none of that name, nothing takes its place. Compose 1 left the dollar sign alone. " +
 				"In single quotes both leave it alone.",
 			Check: envDollar,
 		},
 		{
-			ID: "env-file-two-readings", Subject: "env files", Severity: finding.Info,
+			ID: "env-file-two-readings", Fixable: true, Subject: "env files", Severity: finding.Info,
 			Title: "Compose 1 and Compose 2 read a line differently",
 			Why:   "docker-compose 1.29 and docker compose 2 differ in quotes, escapes, colons and comments of env files; a deployment that moves from one to the other gets another value.",
 			Check: envTwoReadings,
 		},
 		{
-			ID: "env-file-secret-hash", Subject: "env files", Severity: finding.Info,
+			ID: "env-file-secret-hash", Fixable: true, Subject: "env files", Severity: finding.Info,
 			Title: "A password with a # in it is not in quotes",
 			Why:   "Compose 2.0 to 2.5 took a # in an unquoted value for the beginning of a comment (docker/compose issue 9509); other releases do so only after a blank.",
 			Check: envSecretHash,
 		},
 		{
-			ID: "env-file-line-ends", Subject: "env files", Severity: finding.Warning,
+			ID: "env-file-line-ends", Fixable: true, Subject: "env files", Severity: finding.Warning,
 			Title: "An env file was written on Windows",
 			Why:   "Compose copes with CR LF line ends and a byte order mark, but setup.sh, the Makefile and other scripts read .env with the shell, where the CR becomes a part of each value.",
 			Check: envLineEnds,
 		},
 		{
-			ID: "quotes-kept", Subject: "env files", Severity: finding.Warning,
+			ID: "quotes-kept", Fixable: true, Subject: "env files", Severity: finding.Warning,
 			Title: "Quotes have become a part of the value",
 			Why:   "In a list item such as - KEY=\"value\" the quotes are inside a YAML text and stay in the value. (In .env they are removed.)",
 			Check: quotesKept,
@@ -134,10 +135,20 @@ func envDuplicate(in *Input) []finding.Finding {
 				Consequence: "Whoever changes line " + itoa(before.At.Line) + " changes nothing.",
 				Remedy:      "Delete the line that is wrong.",
 				Locations:   []finding.Location{l.At.As(finding.Fix), before.At.As(finding.Overridden)},
+				Edits:       withoutLoser(in, f, before),
 			})
 		}
 	}
 	return out
+}
+
+// withoutLoser gives the edit that deletes the line that does not count, unless
+// another line takes its value from it.
+func withoutLoser(in *Input, f *deployment.EnvFile, l deployment.EnvLine) []finding.Edit {
+	if slices.ContainsFunc(f.Lines, func(o deployment.EnvLine) bool { return slices.Contains(o.References, l.Key) }) {
+		return nil
+	}
+	return in.Deployment.Delete(l.At)
 }
 
 func environmentDuplicate(in *Input) []finding.Finding {
@@ -159,6 +170,7 @@ func environmentDuplicate(in *Input) []finding.Finding {
 					Consequence: "Whoever changes line " + itoa(o.Line) + " changes nothing.",
 					Remedy:      "Delete the entry that is wrong.",
 					Locations:   append([]finding.Location{v.At.As(finding.Fix)}, o.As(finding.Overridden)),
+					Edits:       in.Deployment.Delete(o),
 				})
 			}
 		}
@@ -193,6 +205,7 @@ func envDollar(in *Input) []finding.Finding {
 				Consequence: "The containers get the value with a part missing; a password is then wrong.",
 				Remedy:      "Put the value in single quotes: " + l.Key + "='…'",
 				Locations:   []finding.Location{l.ValueAt.As(finding.Fix)},
+				Edits:       in.Deployment.QuoteEnv(l.ValueAt, l.Compose1.Reveal()),
 			})
 		}
 	}
@@ -242,6 +255,7 @@ func envTwoReadings(in *Input) []finding.Finding {
 				Message:   what,
 				Remedy:    "Write " + l.Key + "='…' in single quotes, and comments on a line of their own.",
 				Locations: []finding.Location{l.At.As(finding.Fix)},
+				Edits:     in.Deployment.QuoteEnv(l.At, l.Reveal()),
 			})
 		}
 	}
@@ -260,6 +274,7 @@ func envSecretHash(in *Input) []finding.Finding {
 				Message:   "The value of " + l.Key + " has a # in it and is not in quotes; Compose 2.0 to 2.5 cut it off there.",
 				Remedy:    "Put the value in single quotes: " + l.Key + "='…'",
 				Locations: []finding.Location{l.ValueAt.As(finding.Fix)},
+				Edits:     in.Deployment.QuoteEnv(l.ValueAt, l.Reveal()),
 			})
 		}
 	}
@@ -285,6 +300,7 @@ func envLineEnds(in *Input) []finding.Finding {
 			Consequence: "Scripts that read the file with the shell get values with an invisible character at the end or in the first name.",
 			Remedy:      "Run dos2unix " + f.File + ", or save it as UTF-8 with line ends of Unix (LF).",
 			Locations:   []finding.Location{{File: f.File, Line: 1, Role: finding.Fix}},
+			Edits:       in.Deployment.UnixLines(f.File),
 		})
 	}
 	return out
@@ -305,6 +321,7 @@ func quotesKept(in *Input) []finding.Finding {
 			message:     "The quotes around the value of " + x.value.Key + " are a part of it.",
 			consequence: "The program gets the value with quotes and does not recognise it.",
 			remedy:      "Leave the quotes out, or put them around the whole item: - \"" + x.value.Key + "=…\"",
+			edits:       in.Deployment.Unquote(x.value.At),
 		}
 	})
 }

@@ -32,7 +32,7 @@ func imageRules() []Rule {
 			Check: mariadbOld,
 		},
 		{
-			ID: "mariadb-client-renamed", Subject: "image", Severity: finding.Error,
+			ID: "mariadb-client-renamed", Fixable: true, Subject: "image", Severity: finding.Error,
 			Title: "The database's health check calls a program that the image does not have",
 			Why:   "The official images of MariaDB from 11 on have mariadb instead of mysql (MariaDB/mariadb-docker). The check fails for ever, and services that wait for a healthy database do not start.",
 			Check: mariadbClient,
@@ -174,9 +174,33 @@ func mariadbClient(in *Input) []finding.Finding {
 			Subject: s.Name, Key: "healthcheck", Links: linksTo(in, s),
 			Message:     "The health check calls " + called + ", which the image " + quote(s.Image) + " does not have.",
 			Consequence: "The database counts as unhealthy; services that wait for it do not start.",
-			Remedy:      "Call " + strings.ReplaceAll(called, "mysql", "mariadb") + ", or the image's healthcheck.sh --connect --innodb_initialized.",
+			Remedy:      "Call " + newClient(called) + ", or the image's healthcheck.sh --connect --innodb_initialized.",
 			Locations:   []finding.Location{s.Locate("healthcheck", "test").As(finding.Fix)},
+			Edits:       callNewClient(in, s, called),
 		})
+	}
+	return out
+}
+
+// newClient gives the name that a program of MySQL has in MariaDB's images:
+// mysqladmin is mariadb-admin, mysql is mariadb.
+func newClient(called string) string {
+	return strings.Replace(strings.Replace(called, "mysqladmin", "mariadb-admin", 1), "mysql", "mariadb", 1)
+}
+
+// callNewClient gives the edit of the health check, written as one text or as a list.
+func callNewClient(in *Input, s *deployment.Service, called string) []finding.Edit {
+	var out []finding.Edit
+	for _, sc := range in.Deployment.Scalars() {
+		p := sc.Path
+		if len(p) < 4 || p[0] != "services" || p[1] != s.Name || p[2] != "healthcheck" || p[3] != "test" {
+			continue
+		}
+		es := in.Deployment.SetValue(sc.At, called, newClient(called))
+		if es == nil {
+			es = in.Deployment.ReplaceStart(sc.At, called+" ", newClient(called)+" ")
+		}
+		out = together(out, es)
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func ldapRules() []Rule {
 			Check: ldapDomainInOnePiece,
 		},
 		{
-			ID: "ldap-uri-syntax", Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-uri-syntax", Fixable: true, Subject: "ldap", Severity: finding.Error,
 			Title: "The address of the directory cannot be read",
 			Why:   "kopano_server hands the address to ldap_initialize, which wants ldap://, ldaps:// or ldapi:// and a host; docker-mailserver 13 and later wants the scheme too (its setup scripts).",
 			Check: ldapURI,
@@ -180,6 +180,7 @@ func ldapURI(in *Input) []finding.Finding {
 				message:     x.name() + " is " + x.shown() + ": " + why + ".",
 				consequence: "The directory is not reached: no user is found, nobody can log in, and mail is not accepted.",
 				remedy:      "Write " + x.name() + "=" + suggestLDAPURI(uri),
+				write:       sameDirectory(x.text()),
 			}
 		}
 		return nil
@@ -229,6 +230,25 @@ func suggestLDAPURI(uri string) string {
 		host = "ldap:389"
 	}
 	return scheme + "://" + shortened(host)
+}
+
+// sameDirectory gives the address that is meant without doubt: a bare host with
+// its scheme in front, or the one scheme that stands there twice. The port says
+// which scheme it is.
+func sameDirectory(text string) string {
+	better := text
+	switch scheme, rest, found := strings.Cut(text, "://"); {
+	case !found && strings.HasSuffix(text, ":636"):
+		better = "ldaps://" + text
+	case !found:
+		better = "ldap://" + text
+	case strings.HasPrefix(rest, scheme+"://"):
+		better = rest
+	}
+	if better == text || strings.ContainsAny(text, " \t") || ldapURIFault(better, true) != "" {
+		return ""
+	}
+	return better
 }
 
 func ldapURIPath(in *Input) []finding.Finding {

@@ -26,7 +26,7 @@ func mailRules() []Rule {
 			Check: mailDoubled,
 		},
 		{
-			ID: "mail-setting-changed", Subject: "mail", Severity: finding.Error,
+			ID: "mail-setting-changed", Fixable: true, Subject: "mail", Severity: finding.Error,
 			Title: "A setting of docker-mailserver is gone or changed in the release in use",
 			Why:   "docker-mailserver renames and drops settings with its major releases (its CHANGELOG). A dropped one is ignored: mail users, for instance, are then not looked up in the directory any more.",
 			Check: mailSettings,
@@ -51,20 +51,20 @@ func mailRules() []Rule {
 			Check: mailSSLType,
 		},
 		{
-			ID: "mail-permit-docker", Subject: "mail", Severity: finding.Error,
+			ID: "mail-permit-docker", Fixable: true, Subject: "mail", Severity: finding.Error,
 			Title: "The mail server does not trust the spooler",
 			Why: "kopano_spooler cannot log in to a mail server (Spooler.cpp has no setting for it), so the mail server must trust its network. " +
 				"PERMIT_DOCKER=none, which is also the default since release 11, trusts nobody (docker-mailserver, setup-stack.sh and CHANGELOG).",
 			Check: mailPermit,
 		},
 		{
-			ID: "mail-virtual-transport", Subject: "mail", Severity: finding.Error,
+			ID: "mail-virtual-transport", Fixable: true, Subject: "mail", Severity: finding.Error,
 			Title: "Incoming mail is not handed to Kopano",
 			Why:   "docker-mailserver up to 11 uses POSTFIX_DAGENT only when ENABLE_POSTFIX_VIRTUAL_TRANSPORT is 1 (its setup-stack.sh); otherwise mail goes to a Dovecot that is not running.",
 			Check: mailTransport,
 		},
 		{
-			ID: "mail-image-renamed", Subject: "mail", Severity: finding.Warning,
+			ID: "mail-image-renamed", Fixable: true, Subject: "mail", Severity: finding.Warning,
 			Title: "The mail server's image is no longer maintained under this name",
 			Why:   "tvial/docker-mailserver became mailserver/docker-mailserver in 2021; the old name gets no security fixes.",
 			Check: mailImage,
@@ -176,6 +176,7 @@ func mailSettings(in *Input) []finding.Finding {
 			v.message = "ENABLE_LDAP is gone in " + release + "."
 			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
 			v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
+			v.edits = provisioner(in, x)
 		case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !strings.Contains(x.text(), "://") && value(x.service, "SASLAUTHD_MECHANISMS") == "ldap":
 			v.severity = finding.Error
 			v.message = x.value.Key + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
@@ -207,12 +208,26 @@ func mailSettings(in *Input) []finding.Finding {
 			v.remedy = "Delete the line."
 		case key == "SA_SPAM_SUBJECT" && major >= 14:
 			v.message = "SA_SPAM_SUBJECT was renamed in " + release + "."
-			v.remedy = "Rename it to SPAM_SUBJECT."
+			v.remedy, v.rename = "Rename it to SPAM_SUBJECT.", "SPAM_SUBJECT"
 		default:
 			return nil
 		}
 		return v
 	})
+}
+
+// provisioner gives the edits that make ACCOUNT_PROVISIONER=LDAP of ENABLE_LDAP=1
+// or yes; any other value never switched the directory on.
+func provisioner(in *Input, x sighting) []finding.Edit {
+	if x.text() != "1" && x.text() != "yes" {
+		return nil
+	}
+	name := renamed(in, x, "ACCOUNT_PROVISIONER")
+	text := in.Deployment.SetValue(x.value.At, x.text(), "LDAP")
+	if name == nil || text == nil {
+		return nil
+	}
+	return append(name, text...)
 }
 
 func mailSelfSigned(in *Input) []finding.Finding {
@@ -323,6 +338,7 @@ func mailPermit(in *Input) []finding.Finding {
 		} else {
 			f.Locations = []finding.Location{s.Locate("environment").As(finding.Fix)}
 		}
+		f.Edits = settle(in, s, "PERMIT_DOCKER", "connected-networks")
 		out = append(out, f)
 	}
 	return out
@@ -350,6 +366,7 @@ func mailTransport(in *Input) []finding.Finding {
 		if set {
 			f.Locations = append(v.Locations(), placed(dagent, finding.Related)...)
 		}
+		f.Edits = settle(in, s, "ENABLE_POSTFIX_VIRTUAL_TRANSPORT", "1")
 		out = append(out, f)
 	}
 	return out
@@ -367,7 +384,17 @@ func mailImage(in *Input) []finding.Finding {
 			Consequence: "The mail server, which faces the internet, gets no security fixes.",
 			Remedy:      "Use mailserver/docker-mailserver with a release, and read its changelog for the settings that changed.",
 			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
+			Edits:       sameRelease(in, s),
 		})
 	}
 	return out
+}
+
+// sameRelease gives the edit that names the new place of the same image. Only
+// releases from 9 on are there under the same tag; latest and stable are others.
+func sameRelease(in *Input, s *deployment.Service) []finding.Edit {
+	if major, known := kopano.MailserverMajor(s.Image); !known || major < 9 {
+		return nil
+	}
+	return in.Deployment.ReplaceIn(s.Locate("image"), "tvial/", "mailserver/")
 }

@@ -28,7 +28,7 @@ func meetRules() []Rule {
 			Check: turnNoURIs,
 		},
 		{
-			ID: "turn-uri-format", Subject: "meet", Severity: finding.Error,
+			ID: "turn-uri-format", Fixable: true, Subject: "meet", Severity: finding.Error,
 			Title: "The address of a TURN server cannot be read",
 			Why:   "Browsers take turn:host:port and turns:host:port, each optionally with ?transport=udp or tcp (RFC 7065); turn_uris is a list with blanks between them (kwmserver/wrapper.sh).",
 			Check: turnURI,
@@ -46,7 +46,7 @@ func meetRules() []Rule {
 			Check: guestsHalf,
 		},
 		{
-			ID: "konnect-setting-case", Subject: "meet", Severity: finding.Warning,
+			ID: "konnect-setting-case", Fixable: true, Subject: "meet", Severity: finding.Warning,
 			Title: "A setting is written in upper case where lower case is read",
 			Why:   "The start scripts of konnect and kwmserver read their settings in lower case (konnect/wrapper.sh, kwmserver/wrapper.sh), except INSECURE and FQDN; names of other case are not seen.",
 			Check: konnectCase,
@@ -64,7 +64,7 @@ func meetRules() []Rule {
 			Check: externalOIDC,
 		},
 		{
-			ID: "meet-setting-case", Subject: "meet", Severity: finding.Warning,
+			ID: "meet-setting-case", Fixable: true, Subject: "meet", Severity: finding.Warning,
 			Title: "A setting of Meet or Calendar is not one of its configuration",
 			Why:   "KCCONF_MEET_a_b becomes the JSON path a.b letter by letter, so case matters; the GRID_ switches are read without the prefix (meet/start-service.sh).",
 			Check: meetCase,
@@ -139,6 +139,7 @@ func turnURI(in *Input) []finding.Finding {
 				message:     x.name() + " has " + quote(uri) + ": " + why + ".",
 				consequence: "Browsers ignore the server: calls between people behind different routers have no sound and no picture.",
 				remedy:      "Write turn:host:port or turns:host:port, several with blanks between them.",
+				write:       properTURN(x.text()),
 			}
 		}
 		return nil
@@ -168,6 +169,18 @@ func turnFault(uri string) string {
 		return "behind the question mark only transport=udp or transport=tcp may stand"
 	}
 	return ""
+}
+
+// properTURN gives the list as it is meant, when only commas and slashes are wrong in it.
+func properTURN(text string) string {
+	uris := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
+	for i, uri := range uris {
+		uris[i] = strings.Replace(uri, "://", ":", 1)
+		if turnFault(uris[i]) != "" {
+			return ""
+		}
+	}
+	return strings.Join(uris, " ")
 }
 
 func guestRegexp(in *Input) []finding.Finding {
@@ -252,6 +265,7 @@ func konnectCase(in *Input) []finding.Finding {
 			message:     x.value.Key + " is not read; the start script looks for " + low + ".",
 			consequence: "The setting has no effect.",
 			remedy:      "Write it in lower case: " + low,
+			rename:      low,
 		}
 	})
 }
@@ -304,7 +318,7 @@ func meetCase(in *Input) []finding.Finding {
 		switch {
 		case strings.HasPrefix(rest, "GRID_"):
 			v.message = x.value.Key + " is not read; the switch is called " + rest + "."
-			v.remedy = "Write " + rest + " without the prefix."
+			v.remedy, v.rename = "Write "+rest+" without the prefix.", rest
 		case rest == strings.ToUpper(rest) && strings.ContainsAny(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
 			v.message = x.value.Key + " becomes the setting " + strings.ReplaceAll(rest, "_", ".") + ", which does not exist: case matters."
 			v.remedy = "Write the setting as in config.json, for example KCCONF_MEET_guests_enabled."

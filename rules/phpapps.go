@@ -31,7 +31,7 @@ func phpAppRules() []Rule {
 			Check: phpValue,
 		},
 		{
-			ID: "kdav-server-port", Subject: "values", Severity: finding.Error,
+			ID: "kdav-server-port", Fixable: true, Subject: "values", Severity: finding.Error,
 			Title: "kopano_kdav speaks TLS to a port without TLS",
 			Why:   "With KCCONF_SERVERHOSTNAME kdav uses https and, unless KCCONF_SERVERPORT says otherwise, port 236, where kopano_server speaks plain text (kdav/start.sh).",
 			Check: kdavPort,
@@ -115,6 +115,7 @@ func kdavPort(in *Input) []finding.Finding {
 			message:     "KCCONF_SERVERHOSTNAME is " + x.shown() + ", and without KCCONF_SERVERPORT kdav asks port 236 for TLS.",
 			consequence: "No calendar and no address book over CalDAV and CardDAV.",
 			remedy:      "Set KCCONF_SERVERPORT=237 on " + x.service.Name + ".",
+			edits:       settle(in, x.service, "KCCONF_SERVERPORT", "237"),
 		}
 	})
 }

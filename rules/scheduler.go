@@ -31,7 +31,7 @@ func schedulerRules() []Rule {
 			Check: cronContainer,
 		},
 		{
-			ID: "cron-terminal", Subject: "scheduler", Severity: finding.Warning,
+			ID: "cron-terminal", Fixable: true, Subject: "scheduler", Severity: finding.Warning,
 			Title: "A job asks for a terminal that it does not have",
 			Why:   "Under supercronic there is no terminal; docker run -t and docker exec -t end with \"the input device is not a TTY\".",
 			Check: cronTerminal,
@@ -49,7 +49,7 @@ func schedulerRules() []Rule {
 			Check: backup,
 		},
 		{
-			ID: "cron-removed-tool", Subject: "scheduler", Severity: finding.Warning,
+			ID: "cron-removed-tool", Fixable: true, Subject: "scheduler", Severity: finding.Warning,
 			Title: "A job calls a program that Kopano no longer has",
 			Why:   "kopano-cli became kopano-admin in core 10, kopano-set-oof became kopano-oof, kopano-localize-folders became kopano-storeadm -Y (release notes of kopano-core).",
 			Check: cronRemovedTool,
@@ -294,8 +294,18 @@ func cronTerminal(in *Input) []finding.Finding {
 			message:     x.name() + " calls docker with " + flag + ", but jobs have no terminal.",
 			consequence: "The job fails every time.",
 			remedy:      "Leave " + flag + " out.",
+			edits:       withoutTerminal(in, x, flag),
 		}
 	})
+}
+
+// withoutTerminal gives the edit that leaves the flag out of the one call that has it.
+func withoutTerminal(in *Input, x sighting, flag string) []finding.Edit {
+	better := ""
+	if rest := strings.ReplaceAll(flag, "t", ""); !strings.HasPrefix(flag, "--") && rest != "-" {
+		better = rest + " "
+	}
+	return replacedIn(in, x, " "+flag+" ", " "+better)
 }
 
 func cronShell(in *Input) []finding.Finding {
@@ -352,6 +362,15 @@ var removedTools = []struct{ old, now string }{
 	{"kopano-localize-folders", "kopano-storeadm -Y"},
 }
 
+// renamedTool gives the edit that calls the successor of a program. kopano-cli
+// and kopano-admin share --sync alone; kopano-storeadm has arguments of its own.
+func renamedTool(in *Input, x sighting, old, now string) []finding.Edit {
+	if old == "kopano-cli" && !strings.HasSuffix(strings.TrimSpace(x.text()), old+" --sync") || strings.Contains(now, " ") {
+		return nil
+	}
+	return replacedIn(in, x, " "+old+" ", " "+now+" ")
+}
+
 func cronRemovedTool(in *Input) []finding.Finding {
 	return judge(in, isJob(in), func(x sighting) *verdict {
 		words := strings.Fields(command(x.text()))
@@ -363,6 +382,7 @@ func cronRemovedTool(in *Input) []finding.Finding {
 				message:     x.name() + " calls " + t.old + ", which newer images do not have.",
 				consequence: "With an image of core 10 or later the job fails, and a failing CRON_ job ends the scheduler.",
 				remedy:      "Call " + t.now + " instead.",
+				edits:       renamedTool(in, x, t.old, t.now),
 			}
 		}
 		return nil

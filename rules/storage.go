@@ -40,7 +40,7 @@ func storageRules() []Rule {
 			Check: machineID,
 		},
 		{
-			ID: "machine-id-legacy", Subject: "storage", Severity: finding.Warning,
+			ID: "machine-id-legacy", Fixable: true, Subject: "storage", Severity: finding.Warning,
 			Title: "A machine ID is mounted from a path that many hosts do not have",
 			Why:   "/var/lib/dbus/machine-id exists on hosts with an old D-Bus only; elsewhere Docker creates an empty folder in its place and the service does not start. /etc/machine-id is on every host with systemd.",
 			Check: machineIDLegacy,
@@ -52,19 +52,19 @@ func storageRules() []Rule {
 			Check: tmpfsMissing,
 		},
 		{
-			ID: "one-shot-restart", Subject: "storage", Severity: finding.Warning,
+			ID: "one-shot-restart", Fixable: true, Subject: "storage", Severity: finding.Warning,
 			Title: "A container that is meant to end is restarted for ever",
 			Why:   "kopano_ssl creates the certificates and ends with success; with a restart policy Docker starts it again and again (ssl/start.sh).",
 			Check: oneShotRestart,
 		},
 		{
-			ID: "unused-volume", Subject: "storage", Severity: finding.Info,
+			ID: "unused-volume", Fixable: true, Subject: "storage", Severity: finding.Info,
 			Title: "A declared volume is mounted nowhere",
 			Why:   "A left-over, or a misspelt name elsewhere: what was meant to be on it is then somewhere else.",
 			Check: unusedVolume,
 		},
 		{
-			ID: "unused-network", Subject: "storage", Severity: finding.Info,
+			ID: "unused-network", Fixable: true, Subject: "storage", Severity: finding.Info,
 			Title: "A declared network is used by no service",
 			Why:   "A left-over, or a misspelt name elsewhere.",
 			Check: unusedNetwork,
@@ -259,10 +259,21 @@ func machineIDLegacy(in *Input) []finding.Finding {
 				Consequence: "On such a host " + s.Name + " does not start.",
 				Remedy:      "Write /etc/machine-id:" + v.Target,
 				Locations:   []finding.Location{volumePlace(s, i)},
+				Edits:       machineIDSource(in, s, i),
 			})
 		}
 	}
 	return merged(out, "machine-id mounts")
+}
+
+// machineIDSource gives the edit that names the host's newer file, in the short
+// or the long form of a mount.
+func machineIDSource(in *Input, s *deployment.Service, i int) []finding.Edit {
+	const old, now = "/var/lib/dbus/machine-id", "/etc/machine-id"
+	if es := in.Deployment.ReplaceStart(volumePlace(s, i), old+":", now+":"); es != nil {
+		return es
+	}
+	return in.Deployment.SetValue(s.Locate("volumes", itoa(i), "source"), old, now)
 }
 
 // tmpRoles write their configuration to /tmp at start.
@@ -304,6 +315,7 @@ func oneShotRestart(in *Input) []finding.Finding {
 			Consequence: "It is started over and over, and the engine's log fills up.",
 			Remedy:      "Delete the line restart: " + s.Restart,
 			Locations:   []finding.Location{s.Locate("restart").As(finding.Fix)},
+			Edits:       deletedField(in, s, "restart"),
 		})
 	}
 	return out
@@ -324,6 +336,7 @@ func unusedVolume(in *Input) []finding.Finding {
 				Message:   "The volume " + quote(name) + " is declared, but no service mounts it.",
 				Remedy:    "Delete it from the file, or mount it where it belongs.",
 				Locations: []finding.Location{declared(in, "volumes", name)},
+				Edits:     undeclared(in, "volumes", name),
 			})
 		}
 	}
@@ -345,6 +358,7 @@ func unusedNetwork(in *Input) []finding.Finding {
 				Message:   "The network " + quote(name) + " is declared, but no service uses it.",
 				Remedy:    "Delete it from the file, or add it to the services that belong to it.",
 				Locations: []finding.Location{declared(in, "networks", name)},
+				Edits:     undeclared(in, "networks", name),
 			})
 		}
 	}
@@ -359,6 +373,34 @@ func declared(in *Input, section, name string) finding.Location {
 		}
 	}
 	return in.Deployment.Locate(section, name).As(finding.Fix)
+}
+
+// undeclared gives the edits that take out the declaration of a volume or
+// network in every file that has one. One that a file mentions which is not
+// loaded today stays.
+func undeclared(in *Input, section, name string) []finding.Edit {
+	if in.Deployment.MentionedElsewhere(name) {
+		return nil
+	}
+	var places []finding.Location
+	for _, f := range in.Deployment.Files {
+		if l, ok := in.Deployment.NameAt(f, section, name); ok {
+			places = append(places, l)
+		}
+	}
+	return deleted(in, places...)
+}
+
+// deletedField gives the edits that take a field out of a service in every file
+// that has it.
+func deletedField(in *Input, s *deployment.Service, field string) []finding.Edit {
+	var places []finding.Location
+	for _, f := range in.Deployment.Files {
+		if l, ok := in.Deployment.NameAt(f, "services", s.Name, field); ok {
+			places = append(places, l)
+		}
+	}
+	return deleted(in, places...)
 }
 
 // everyService gives the services of the model, those of profiles that are off too.

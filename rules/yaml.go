@@ -15,7 +15,7 @@ import (
 func yamlRules() []Rule {
 	return []Rule{
 		{
-			ID: "compose-version-obsolete", Subject: "compose", Severity: finding.Info,
+			ID: "compose-version-obsolete", Fixable: true, Subject: "compose", Severity: finding.Info,
 			Title: "The attribute version has no meaning any more",
 			Why:   "Compose 2 ignores it and warns about it at every call (compose-go, loader).",
 			Check: obsoleteVersion,
@@ -27,19 +27,19 @@ func yamlRules() []Rule {
 			Check: overrideNotLoaded,
 		},
 		{
-			ID: "environment-value-changes", Subject: "compose", Severity: finding.Warning,
+			ID: "environment-value-changes", Fixable: true, Subject: "compose", Severity: finding.Warning,
 			Title: "YAML makes another text of an unquoted value",
 			Why:   "In the mapping form of environment an unquoted 0123, 1e3, 1.10 or 2020-01-02 is a number or a date to YAML; Compose writes it back in another form (83, 1000, 1.1).",
 			Check: valueChanges,
 		},
 		{
-			ID: "environment-boolean", Subject: "compose", Severity: finding.Info,
+			ID: "environment-boolean", Fixable: true, Subject: "compose", Severity: finding.Info,
 			Title: "An unquoted yes, no, true or false in a mapping",
 			Why:   "Compose 1 refuses such a value (\"contains true, which is an invalid type\"); Compose 2 takes it as text. In quotes both understand it.",
 			Check: booleans,
 		},
 		{
-			ID: "port-base-sixty", Subject: "compose", Severity: finding.Info,
+			ID: "port-base-sixty", Fixable: true, Subject: "compose", Severity: finding.Info,
 			Title: "An unquoted port mapping that old YAML reads as one number",
 			Why:   "YAML 1.1, which Compose 1 reads, takes 25:25 without quotes for a number to the base of sixty (1525). Compose 2 does not.",
 			Check: baseSixty,
@@ -72,6 +72,7 @@ func obsoleteVersion(in *Input) []finding.Finding {
 		Message:   counted(len(places), "file has", "files have") + " the attribute version, which Compose ignores.",
 		Remedy:    "Delete the line.",
 		Locations: places,
+		Edits:     deleted(in, places...),
 	}}
 }
 
@@ -130,6 +131,7 @@ func valueChanges(in *Input) []finding.Finding {
 			Consequence: "The program works with a value that nobody wrote.",
 			Remedy:      "Put the value in quotes.",
 			Locations:   []finding.Location{sc.At.As(finding.Fix)},
+			Edits:       in.Deployment.Quote(sc.At),
 		})
 	}
 	return out
@@ -150,6 +152,7 @@ func booleans(in *Input) []finding.Finding {
 			Message:   sc.Path[3] + ": " + sc.Text + " is not in quotes, which Compose 1 refuses.",
 			Remedy:    "Write " + sc.Path[3] + ": \"" + sc.Text + "\"",
 			Locations: []finding.Location{sc.At.As(finding.Fix)},
+			Edits:     in.Deployment.Quote(sc.At),
 		})
 	}
 	return perService(fs)
@@ -169,6 +172,11 @@ func perService(fs []finding.Finding) []finding.Finding {
 		for _, l := range f.Locations {
 			out[i].Locations = append(out[i].Locations, l.As(finding.Related))
 		}
+		if len(out[i].Edits) > 0 && len(f.Edits) > 0 {
+			out[i].Edits = together(out[i].Edits, f.Edits)
+		} else {
+			out[i].Edits = nil
+		}
 	}
 	return out
 }
@@ -187,6 +195,7 @@ func baseSixty(in *Input) []finding.Finding {
 			Message:   "The port mapping " + sc.Text + " is not in quotes, and Compose 1 reads it as one number.",
 			Remedy:    "Write \"" + sc.Text + "\"",
 			Locations: []finding.Location{sc.At.As(finding.Fix)},
+			Edits:     in.Deployment.Quote(sc.At),
 		})
 	}
 	return perService(fs)

@@ -141,6 +141,14 @@ func (d *Deployment) ReplaceIn(at finding.Location, old, text string) []finding.
 	}, text)
 }
 
+// ReplaceStart writes text in place of old, with which the value at the place
+// must begin.
+func (d *Deployment) ReplaceStart(at finding.Location, old, text string) []finding.Edit {
+	return d.editValue(at, func(inner string) (from, to int, ok bool) {
+		return 0, len(old), old != "" && strings.HasPrefix(inner, old)
+	}, text)
+}
+
 // ReplaceEnd writes text in place of old, with which the value at the place must
 // end. What is in front of it stays, variables too.
 func (d *Deployment) ReplaceEnd(at finding.Location, old, text string) []finding.Edit {

@@ -87,6 +87,20 @@ func (d *Deployment) entryOf(src *source, path ...string) *entry {
 	return found
 }
 
+// NameAt gives the place of the key of a path in one file; false where the file
+// does not have it.
+func (d *Deployment) NameAt(file string, path ...string) (finding.Location, bool) {
+	src := d.editable(file)
+	if src == nil {
+		return finding.Location{}, false
+	}
+	e := d.entryOf(src, path...)
+	if e == nil || e.key == nil {
+		return finding.Location{}, false
+	}
+	return src.at(scalarStart(src, e.key)), true
+}
+
 func inFlow(y *yaml.Node) bool { return y.Style&yaml.FlowStyle != 0 }
 
 func (e *entry) inFlow() bool {
