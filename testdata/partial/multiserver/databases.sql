@@ -1,0 +1,2 @@
+CREATE DATABASE kopano;
+CREATE DATABASE kopano_2;
