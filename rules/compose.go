@@ -15,7 +15,7 @@ func composeRules() []Rule {
 		spec    = " (Compose specification, as read by compose-go)"
 	)
 	problem := func(kind deployment.ProblemKind, title, why string) Rule {
-		return Rule{ID: string(kind), Subject: "compose", Severity: finding.Error, Title: title, Why: why, Check: problems(kind)}
+		return Rule{ID: string(kind), Fixable: cures()[kind] != nil, Subject: "compose", Severity: finding.Error, Title: title, Why: why, Check: problems(kind)}
 	}
 	return []Rule{
 		problem(deployment.ComposeFileMissing, "A compose file that is to be loaded does not exist",
@@ -52,6 +52,7 @@ func composeRules() []Rule {
 
 // problems reports the loader's problems of one kind.
 func problems(kind deployment.ProblemKind) Check {
+	cures := cures()
 	return func(in *Input) []finding.Finding {
 		var out []finding.Finding
 		for _, p := range in.Deployment.Problems {
@@ -64,6 +65,9 @@ func problems(kind deployment.ProblemKind) Check {
 			}
 			if f.Remedy == "" {
 				f.Remedy = "Correct the place that Compose names; docker compose config --quiet is silent once all is well."
+			}
+			if cure := cures[kind]; cure != nil {
+				f.Edits = cure(in, p)
 			}
 			if p.Severity == finding.Error {
 				f.Consequence = "Compose does not load this deployment; nothing of it can be started or changed."

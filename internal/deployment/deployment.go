@@ -101,6 +101,7 @@ type Problem struct {
 	Remedy    string
 	Locations []finding.Location // first: where to change it
 	Key       string             // for the fingerprint
+	Suggested string             // UnknownField: the known name that was meant, "" when none is near
 }
 
 // ProblemKind names a kind of problem; each has a rule of the same meaning in package rules.

@@ -80,7 +80,11 @@ func (r *repairer) reportUnknown(s *composeSchema, path []string, name, subject,
 	if len(parent) > 0 {
 		where = "in " + dotted(parent)
 	}
-	r.w.refuse(UnknownField, subject, fmt.Sprintf("Compose does not know %q %s.", name, where), r.unknownRemedy(s, path, name), key, at)
+	near, _ := nearestOf(name, s.fields(parent))
+	r.w.problems.add(Problem{
+		Kind: UnknownField, Severity: finding.Error, Subject: subject, Key: key, Locations: []finding.Location{at}, Suggested: near,
+		Message: fmt.Sprintf("Compose does not know %q %s.", name, where), Remedy: r.unknownRemedy(s, path, name),
+	})
 }
 
 func (r *repairer) unknownRemedy(s *composeSchema, path []string, name string) string {
