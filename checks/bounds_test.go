@@ -75,9 +75,9 @@ func TestEndOfTheRun(t *testing.T) {
 // TestReasonsAreDocumentedOnce: that every reason given is documented at all
 // is looked at wherever a result is (scene.sane).
 func TestReasonsAreDocumentedOnce(t *testing.T) {
-	for name, docs := range documentedReasons {
-		seen := map[checks.Reason]bool{}
-		for _, d := range docs {
+	for _, doc := range checks.Docs() {
+		name, seen := doc.ID, map[checks.Reason]bool{}
+		for _, d := range doc.Reasons {
 			if d.Reason == "" || d.Rung == "" || d.Means == "" || seen[d.Reason] {
 				t.Errorf("%s: %+v is incomplete or named twice", name, d)
 			}

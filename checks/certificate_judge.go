@@ -15,8 +15,15 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 )
 
-// soon is how long before its end a certificate is warned about.
-const soon = 30 * 24 * time.Hour
+// DefaultExpiresSoon is how long before its end a certificate is warned about.
+const DefaultExpiresSoon = 30 * 24 * time.Hour
+
+func (t Target) expiresSoon() time.Duration {
+	if t.ExpiresSoon > 0 {
+		return t.ExpiresSoon
+	}
+	return DefaultExpiresSoon
+}
 
 // weakness is something about a certificate that makes it unsafe.
 type weakness struct {
@@ -54,11 +61,12 @@ func weakSignature(a x509.SignatureAlgorithm) bool {
 	return false
 }
 
-// expiry warns about a certificate that ends within 30 days, or within the
-// last third of a life that is shorter than 90 days, as Caddy's own of seven.
+// expiry warns about a certificate that ends soon: within 30 days or what was
+// asked for, but not before the last third of a short life, as that of Caddy's
+// own of seven days.
 func (c *certificateClimb) expiry(leaf *x509.Certificate) {
 	left := leaf.NotAfter.Sub(c.target.now())
-	window := min(soon, leaf.NotAfter.Sub(leaf.NotBefore)/3)
+	window := min(c.target.expiresSoon(), leaf.NotAfter.Sub(leaf.NotBefore)/3)
 	if left > window || left < 0 {
 		return
 	}

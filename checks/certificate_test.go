@@ -83,12 +83,19 @@ func TestWebCertificateByTheClock(t *testing.T) {
 	s := newScene(t)
 	end := time.Now().Add(90 * 24 * time.Hour)
 	s.publishWith(lab.Web(nil, nil), s.leaf(lab.LeafOptions{Names: []string{publicName}, NotAfter: end}))
+	const day = 24 * time.Hour
 	for _, test := range []struct {
-		left time.Duration
-		id   string
-	}{{31 * 24 * time.Hour, ""}, {29 * 24 * time.Hour, "live-certificate-expires-soon"}, {time.Minute, "live-certificate-expires-soon"}, {-time.Minute, "live-certificate-tls-expired"}} {
+		left, soon time.Duration
+		id         string
+	}{
+		{31 * day, 0, ""}, {29 * day, 0, "live-certificate-expires-soon"}, {time.Minute, 0, "live-certificate-expires-soon"}, {-time.Minute, 0, "live-certificate-tls-expired"},
+		{15 * day, 14 * day, ""}, {13 * day, 14 * day, "live-certificate-expires-soon"},
+	} {
 		s.now = func() time.Time { return end.Add(-test.left) }
-		r := checkWeb(s)
+		target := s.target("client-web", "web")
+		target.ExpiresSoon = test.soon
+		r := checks.CheckWebCertificate(t.Context(), target)
+		s.sane(r)
 		for _, id := range []string{"live-certificate-expires-soon", "live-certificate-tls-expired"} {
 			if got := findingOf(r, id) != nil; got != (id == test.id) {
 				t.Errorf("%s before its end: %s is %v", test.left, id, got)

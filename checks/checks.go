@@ -90,6 +90,8 @@ type Target struct {
 	Timeout  time.Duration // for each rung; 0 is DefaultTimeout
 	Files    Files         // reads files of a container's volumes where the vantage can
 
+	ExpiresSoon time.Duration // how long before its end a certificate is warned about; 0 is DefaultExpiresSoon
+
 	Roots  *x509.CertPool // authorities that count as known; nil: those of this machine
 	Logins *Attempts      // shared by the checks of one run; nil: every login is tried
 }

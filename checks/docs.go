@@ -9,6 +9,7 @@ import (
 // Doc describes a check for the probe reference.
 type Doc struct {
 	Check   Check
+	ID      string // findings have the ID "live-", this and the reason
 	Title   string
 	Asks    string // what it sends, rung by rung
 	Never   string // what it takes care not to do
@@ -18,34 +19,46 @@ type Doc struct {
 // Docs gives every check of All, each once, in the order of the reference.
 func Docs() []Doc {
 	return []Doc{
-		{CheckLDAP, "LDAP: the directory",
+		{CheckLDAP, "ldap", "LDAP: the directory",
 			"Connects as the client's URI says (ldap, ldaps, StartTLS), logs in with the client's bind DN and password, reads the search base, and looks for users with the filter that the client uses.",
 			"It asks for no attributes and reads at most two pages of entries.", LDAPReasons()},
-		{CheckMariaDB, "MariaDB: Kopano's database",
+		{CheckMariaDB, "mariadb", "MariaDB: Kopano's database",
 			"Reads the greeting, logs in as kopano_server does, opens its database, and looks at the tables, the schema's version and the server settings that Kopano needs.",
 			"Only SELECT and SHOW. A host that the server has blocked after errors is not tried again.", MariaDBReasons()},
-		{CheckWebCertificate, "Certificate: the public one of web",
+		{CheckWebCertificate, "certificate", "Certificate: the public one of web",
 			"A TLS handshake for the name in FQDN at the address that browsers use: chain, names, validity now and in 30 days, strength of key and signature, then one page.",
 			"", CertificateReasons()},
-		{CheckServerCertificate, "Certificate: kopano_server's HTTPS port",
+		{CheckServerCertificate, "certificate", "Certificate: kopano_server's HTTPS port",
 			"A TLS handshake with port 237 (or the https:// address that a client is told), checked against ca.pem of kopano_ssl where it can be read, then one GET, which kopano_server refuses with 405.",
 			"It does not log in.", CertificateReasons()},
-		{CheckSSLFiles, "Certificate: the files of kopano_ssl",
+		{CheckSSLFiles, "ssl-files", "Certificate: the files of kopano_ssl",
 			"Reads the files that a service needs from its volume: present, not empty, key and certificate belong together, issued by ca.pem, names, validity, length of the keys, permissions.",
 			"Reads at most 1 MB of a file, and follows no link out of the volume.", SSLFilesReasons()},
-		{CheckLMTP, "LMTP: delivery to kopano_dagent",
+		{CheckLMTP, "lmtp", "LMTP: delivery to kopano_dagent",
 			"Waits for the greeting, which kopano_dagent gives only when it has logged in to kopano_server; then LHLO, MAIL FROM:<>, RCPT TO the postmaster, RSET, QUIT.",
 			"Never DATA: nothing is delivered.", LMTPReasons()},
-		{CheckIssuer, "OpenID: the issuer, as its clients see it",
+		{CheckIssuer, "oidc", "OpenID: the issuer, as its clients see it",
 			"Fetches the discovery document at the client's own issuer, compares the issuer byte for byte, checks that the endpoints are on the issuer's host, fetches the key set and looks at keys and algorithms, and compares the clocks.",
 			"Follows no redirect and signs nobody in.", OIDCReasons()},
-		{CheckKonnect, "OpenID: Konnect behind web",
+		{CheckKonnect, "oidc", "OpenID: Konnect behind web",
 			"The same, asked of Konnect directly, or through web where Konnect cannot be reached.",
 			"Follows no redirect and signs nobody in.", OIDCReasons()},
-		{CheckSignalling, "Signalling: kwmserver",
+		{CheckSignalling, "signalling", "Signalling: kwmserver",
 			"Asks for its health, whether the RTM API wants a sign-in, whether guests are served, whether an upgrade to a websocket arrives, and whether TURN is configured, and compares the answers with the settings.",
 			"Never completes the upgrade of the MCU API, which would register a bridge, and never posts to the guest API.", SignallingReasons()},
 	}
+}
+
+// FindingIDs gives the IDs that findings of the checks may have, sorted.
+func FindingIDs() []string {
+	var ids []string
+	for _, d := range Docs() {
+		for _, r := range d.Reasons {
+			ids = append(ids, "live-"+d.ID+"-"+string(r.Reason))
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // LinksOf gives the IDs of the links that a check looks at, sorted.

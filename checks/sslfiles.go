@@ -234,7 +234,7 @@ func (c *sslClimb) dates(file sslFile, cert *x509.Certificate) {
 		c.bad(file, ReasonTLSExpired, "expired on "+day(cert.NotAfter), regenerate(file.path))
 	case now.Before(cert.NotBefore):
 		c.bad(file, ReasonTLSNotYet, "is valid only from "+day(cert.NotBefore), "Set the clock of this machine right; if it is, "+lowerFirst(regenerate(file.path)))
-	case left < soon:
+	case left < c.target.expiresSoon():
 		c.warn(finding.Warning, c.about(file, ReasonExpiresSoon, "A certificate of kopano_ssl expires soon", "is valid until "+day(cert.NotAfter)+", for "+days(left)+" more", regenerate(file.path)))
 	}
 }

@@ -27,6 +27,7 @@ A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a
 		if d.Never != "" {
 			fmt.Fprintf(&b, "\n%s\n", d.Never)
 		}
+		fmt.Fprintf(&b, "\nIDs of its findings: `live-%s-` and the reason.\n", d.ID)
 		b.WriteString("\nLinks:\n\n")
 		for _, id := range checks.LinksOf(d.Check) {
 			fmt.Fprintf(&b, "- `%s`", id)
