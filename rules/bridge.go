@@ -13,7 +13,7 @@ import (
 func bridgeRules() []Rule {
 	return []Rule{
 		{
-			ID: "bridge-api-off", Subject: "meet", Severity: finding.Error,
+			ID: "bridge-api-off", Fixable: true, Subject: "meet", Severity: finding.Error,
 			Title: "The meeting bridge is here, but the signalling does not let it in",
 			Why:   "kwmserver opens its part for bridges only with enable_mcu_api=yes (kwmserver, signaling/server/server.go). Without it the bridge gets \"not found\".",
 			Check: bridgeAPI,
@@ -45,6 +45,7 @@ func bridgeAPI(in *Input) []finding.Finding {
 			message: "enable_mcu_api is not yes on " + server.Name + ", and " + e.From.Name + " needs it.",
 			remedy:  "Set enable_mcu_api=yes on " + server.Name + ".",
 			places:  []finding.Location{server.Locate("environment").As(finding.Fix)},
+			edits:   settle(in, server, "enable_mcu_api", "yes"),
 		}
 		if v, ok := server.Get("enable_mcu_api"); ok {
 			f.places = v.Locations()

@@ -33,7 +33,7 @@ func issuerRules() []Rule {
 			Check: issuerMissing,
 		},
 		{
-			ID: "sso-disabled", Subject: "identity", Severity: finding.Error,
+			ID: "sso-disabled", Fixable: true, Subject: "identity", Severity: finding.Error,
 			Title: "The storage server refuses sign-in by token",
 			Why:   "Without KCCONF_SERVER_ENABLE_SSO=yes the storage server knows passwords only (enable_sso is no by default; kopano-core cmd.cpp), whereas WebApp with OpenID has a token.",
 			Check: ssoDisabled,
@@ -323,6 +323,7 @@ func ssoDisabled(in *Input) []finding.Finding {
 			Key:       "KCCONF_SERVER_ENABLE_SSO",
 			Message:   webapp.From.Name + " signs people in by token, but KCCONF_SERVER_ENABLE_SSO is not yes on " + s.Name + ".",
 			Remedy:    "Set KCCONF_SERVER_ENABLE_SSO=yes on " + s.Name + ".",
+			Edits:     settle(in, s, "KCCONF_SERVER_ENABLE_SSO", "yes"),
 			Locations: []finding.Location{s.Locate("environment").As(finding.Fix)},
 		}
 		if ok {

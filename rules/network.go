@@ -13,20 +13,20 @@ import (
 func networkRules() []Rule {
 	return []Rule{
 		{
-			ID: "link-no-shared-network", Subject: "links", Severity: finding.Error,
+			ID: "link-no-shared-network", Fixable: true, Subject: "links", Severity: finding.Error,
 			Title: "Two services that need each other share no network",
 			Why: "Docker's resolver tells a container only the names on its own networks, and packets do not pass from one network to another. " +
 				"A service without networks: is on the network default, which kopano-docker's services are not on.",
 			Check: noSharedNetwork,
 		},
 		{
-			ID: "link-port-mismatch", Subject: "links", Severity: finding.Error,
+			ID: "link-port-mismatch", Fixable: true, Subject: "links", Severity: finding.Error,
 			Title: "A service is called on a port on which it does not listen",
 			Why:   "The port of the one end and the listen setting of the other are two settings, mostly in two services. Where they differ, the connection is refused.",
 			Check: portMismatch,
 		},
 		{
-			ID: "link-listens-on-loopback", Subject: "links", Severity: finding.Error,
+			ID: "link-listens-on-loopback", Fixable: true, Subject: "links", Severity: finding.Error,
 			Title: "A service listens inside its own container only",
 			Why: "The daemons of kopano-core listen on *%lo, the loopback of their container, until their *_LISTEN setting says otherwise, and so does kapi (kopano-core since KC-1616; kapid.cfg). " +
 				"Every other container is refused.",
@@ -47,6 +47,7 @@ func noSharedNetwork(in *Input) []finding.Finding {
 			message: e.From.Name + " and " + e.To.Name + " share no network: " + e.From.Name + " is on " + onNetworks(e.From) + ", " + e.To.Name + " on " + onNetworks(e.To) + ".",
 			remedy:  "Add " + network + " to the networks of " + who.Name + ".",
 			places:  networkPlaces(who, other(e, who)),
+			edits:   in.Deployment.AddNetwork(who.Name, network),
 		}
 		if len(e.Shared) > 0 {
 			f.message = e.To.Name + " answers to " + quote(e.Addr.Host) + " on " + network + " only, and " + e.From.Name + " is not on that network."
@@ -54,6 +55,7 @@ func noSharedNetwork(in *Input) []finding.Finding {
 		switch {
 		case e.From.NetworkMode == "host":
 			f.message = e.From.Name + " is on the host's network, and port " + itoa(e.Addr.Port) + " of " + e.To.Name + " is not published there."
+			f.edits = nil
 			f.remedy = "Publish port " + itoa(e.Addr.Port) + " of " + e.To.Name + ", or give " + e.From.Name + " the network " + network + " instead of network_mode: host."
 			f.places = []finding.Location{e.From.Locate("network_mode").As(finding.Fix), e.To.Locate("ports").As(finding.Related)}
 		case who.NetworkMode != "":
@@ -220,6 +222,9 @@ func portFault(in *Input, e *kopano.Edge) *fault {
 		f.subject, f.key = e.To.Name, l.Setting
 		f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
 		f.remedy = "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Addr.Port) + " on " + e.To.Name + "."
+		if e.Listen.Value == nil {
+			f.edits = settle(in, e.To, l.Setting, "0.0.0.0:"+itoa(e.Addr.Port))
+		}
 	case ok && len(e.Listen.Addrs) > 0:
 		f.places = append(f.places, listenPlaces(e, finding.Related)...)
 		f.remedy = "Write port " + portsOf(e.Listen) + " into " + name.name() + "."
@@ -318,6 +323,7 @@ func onLoopback(in *Input) []finding.Finding {
 			message: e.To.Name + " listens on port " + itoa(e.Addr.Port) + " inside its own container only, because " + l.Setting + " is not set.",
 			remedy:  "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Addr.Port) + " on " + e.To.Name + ".",
 			places:  append(listenPlaces(e, finding.Fix), related(portPlaces(e)...)...),
+			edits:   openListener(in, e),
 		}
 		if v := e.Listen.Value; v != nil {
 			x := sighting{e.To, *v}
@@ -326,4 +332,13 @@ func onLoopback(in *Input) []finding.Finding {
 		}
 		return f
 	}))
+}
+
+// openListener gives the edit that makes a service listen for others on the port
+// on which it listens for itself.
+func openListener(in *Input, e *kopano.Edge) []finding.Edit {
+	if e.Listen.Value != nil && len(strings.Fields(e.Listen.Value.Reveal())) > 1 {
+		return nil // which of several addresses is to be open is not for us to say
+	}
+	return settle(in, e.To, e.Listen.Listener.Setting, "0.0.0.0:"+itoa(e.Addr.Port))
 }
