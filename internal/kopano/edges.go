@@ -267,10 +267,12 @@ func extraHost(s *deployment.Service, host string) ([]string, bool) {
 }
 
 // mayBeOutside reports whether a name that no service has can still be
-// answered: a name with a dot or an address by the world, any name where the
-// service also stands on a network or links of other projects, or on the host.
+// answered: a name with a dot, an address, or a name that is known to be outside
+// by the world, any name where the service also stands on a network or links of
+// other projects, or on the host.
 func (t *Topology) mayBeOutside(from *deployment.Service, host string) bool {
-	if strings.ContainsAny(host, ".:") || onHost(from) {
+	known := func(name string) bool { return strings.EqualFold(name, host) }
+	if strings.ContainsAny(host, ".:") || onHost(from) || slices.ContainsFunc(t.external, known) {
 		return true
 	}
 	for _, link := range from.ExternalLinks {

@@ -16,8 +16,9 @@ type Topology struct {
 	Deployment *deployment.Deployment
 	Edges      []*Edge // sorted by ID
 
-	roles map[string]Role // by service name
-	names nameIndex
+	roles    map[string]Role // by service name
+	names    nameIndex
+	external []string // names without a dot that exist outside
 }
 
 // Edge is a link of this deployment.
@@ -85,9 +86,10 @@ type ListenAddr struct {
 	Loopback bool   // only processes in the same container reach it
 }
 
-// Recognise finds the roles and links of a deployment.
-func Recognise(d *deployment.Deployment) *Topology {
-	t := &Topology{Deployment: d, roles: map[string]Role{}}
+// Recognise finds the roles and links of a deployment. External are names
+// without a dot that are known to exist outside of it.
+func Recognise(d *deployment.Deployment, external ...string) *Topology {
+	t := &Topology{Deployment: d, roles: map[string]Role{}, external: external}
 	for _, s := range d.Services {
 		t.roles[s.Name] = roleOf(s)
 	}

@@ -248,3 +248,23 @@ var corpusUnknown = map[string]bool{
 	"mail-app": true, "mail-mta": true, "proxy": true, "caddy": true, "coturn": true, "minio": true, "ldap-admin": true,
 	"kopano_kustomer": true, "kopano_gabsync": true, "scheduler": true, // a cron of somebody's own
 }
+
+// TestExternalHosts: a name without a dot that no service has is nobody's,
+// unless it is known to exist outside.
+func TestExternalHosts(t *testing.T) {
+	dir := t.TempDir()
+	text := "services:\n  kopano_server:\n    image: zokradonh/kopano_core\n    environment: {SERVICE_TO_START: server, KCCONF_LDAP_LDAP_URI: 'ldap://LdapMaster:389'}\n"
+	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := load(t, deployment.Options{Dir: dir}).Deployment
+	for _, c := range []struct {
+		external []string
+		outside  bool
+	}{{nil, false}, {[]string{"db"}, false}, {[]string{"db", "ldapmaster"}, true}} {
+		e := Recognise(d, c.external...).Edge("server-ldap@kopano_server")
+		if e == nil || e.Outside != c.outside || (e.Route == RouteOutside) != c.outside || e.To != nil {
+			t.Errorf("external hosts %q: %+v", c.external, e)
+		}
+	}
+}
