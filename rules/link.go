@@ -224,7 +224,10 @@ func targetMissing(in *Input) []finding.Finding {
 		}
 		f := &fault{places: []finding.Location{e.From.At.As(finding.Fix)}}
 		if isPath(e.Protocol) {
-			f.message = e.From.Name + " looks for " + titleOf(e.Link.To) + " at " + e.Addr.Path + ", but no service here is " + titleOf(e.Link.To) + ", and nothing is mounted there."
+			f.message = e.From.Name + " looks for " + titleOf(e.Link.To) + " at " + e.Addr.Path + ", but no service here is " + titleOf(e.Link.To) + "."
+			if e.FromMount == nil {
+				f.message = strings.TrimSuffix(f.message, ".") + ", and nothing is mounted there."
+			}
 			f.remedy = "Load the file that defines " + titleOf(e.Link.To) + ", or say in " + addressSetting(e.Link.Address) + " where it is."
 			return f
 		}

@@ -81,7 +81,7 @@ func separated(e *kopano.Edge) bool {
 
 func sharedVolume(in *Input, kind int, want func(*kopano.Edge) bool) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if !separated(e) || !want(e) || wrongPath(in, e) || servesAnother(in, e) {
+		if !separated(e) || !want(e) || e.Addr.Problem != "" || wrongPath(in, e) || servesAnother(in, e) {
 			return nil
 		}
 		if missing := e.FromMount == nil || e.ToMount == nil; missing != (kind == notMounted) {
@@ -249,8 +249,14 @@ func mountPlace(s *deployment.Service, v *types.ServiceVolumeConfig) finding.Loc
 // wrongPath reports whether the ends of a link share the folder where they
 // should meet, but not the path: then the path is at fault and not the volume.
 func wrongPath(in *Input, e *kopano.Edge) bool {
-	at := e.Link.Mount
-	return at != "" && e.Addr.Path != "" && !under(e.Addr.Path, at) && in.Topology.SameStorage(e.From, at, e.To, at)
+	shared := func(at string) bool {
+		return at != "" && e.Addr.Path != "" && !under(e.Addr.Path, at) && in.Topology.SameStorage(e.From, at, e.To, at)
+	}
+	if shared(e.Link.Mount) {
+		return true
+	}
+	there := listenPath(e)
+	return there != "" && shared(path.Dir(there))
 }
 
 func socketPath(in *Input) []finding.Finding {
@@ -266,21 +272,29 @@ func socketPath(in *Input) []finding.Finding {
 		if e.Link.Optional {
 			f.severity = finding.Warning
 		}
-		setting := addressSetting(e.Link.Address)
 		if x, ok := hostSetting(e); ok {
 			f.message = x.name() + " is " + x.shown() + ", but " + e.To.Name + " makes its socket at " + there + "."
-			setting = x.name()
-		} else {
-			f.message = "Without " + setting + " " + e.From.Name + " looks for " + e.To.Name + " at " + e.Addr.Path + ", but the socket is at " + there + "."
-		}
-		f.remedy = "Set " + setting + "=" + socketText(e, there) + " on " + e.From.Name + "."
-		if v := e.Listen.Value; v != nil {
-			f.places = append(f.places, placed(*v, finding.Related)...)
-			if len(e.Addr.Values) == 0 {
-				f.places = append(v.Locations(), related(f.places...)...)
-				f.remedy = "Remove " + v.Key + " from " + e.To.Name + ", or set " + setting + "=" + socketText(e, there) + " on " + e.From.Name + "."
+			f.remedy = "Set " + x.name() + "=" + socketText(e, there) + " on " + e.From.Name + "."
+			if v := e.Listen.Value; v != nil {
+				f.places = append(f.places, placed(*v, finding.Related)...)
 			}
+			return f
 		}
+		usual := e.Addr.Path
+		if rest, ok := strings.CutPrefix(usual, "/var/run/"); ok {
+			usual = "/run/" + rest
+		}
+		if v := e.Listen.Value; v != nil { // the one end changed, the others know nothing of it
+			x := sighting{e.To, *v}
+			f.subject, f.key = e.To.Name, v.Key
+			f.message = x.name() + " is " + x.shown() + ", but the socket of " + e.To.Name + " is looked for at " + usual + "."
+			f.remedy = "Remove " + v.Key + " from " + e.To.Name + ", and mount the volume at " + path.Dir(usual) + "."
+			f.places = append(v.Locations(), related(f.places...)...)
+			return f
+		}
+		setting := addressSetting(e.Link.Address)
+		f.message = "Without " + setting + " " + e.From.Name + " looks for " + e.To.Name + " at " + usual + ", but the socket is at " + there + "."
+		f.remedy = "Set " + setting + "=" + socketText(e, there) + " on " + e.From.Name + "."
 		return f
 	})
 }
