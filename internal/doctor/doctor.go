@@ -1,6 +1,6 @@
 // Package doctor is the run: load the deployment, find roles and links in it,
-// apply the rules, run the checks, tell causes from consequences, and make the
-// report. Everything it does follows that one line.
+// apply the rules, run the checks, take out what is suppressed, tell causes from
+// consequences, and make the report. Everything it does follows that one line.
 package doctor
 
 import (
@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/config"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
@@ -25,6 +27,10 @@ type Options struct {
 	Deadline   time.Duration // for all checks together; 0: DefaultDeadline
 	Workers    int           // how many checks run at once; 0: DefaultWorkers
 	Version    string        // of the tool, for the report
+
+	Config   *config.Config     // severities, what is ignored, thresholds, names outside; nil: none. What flags can say too is taken from the flags
+	Baseline *suppress.Baseline // findings that are known; nil: none
+	NoInline bool               // comments in the files suppress nothing
 
 	Rules    []rules.Rule                          // nil: none
 	Checks   map[string]checks.Check               // live checks by link ID
@@ -57,7 +63,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := kopano.Recognise(d)
+	t := kopano.Recognise(d, o.Config.ExternalHosts...)
 	found, failed := runRules(o.Rules, &rules.Input{Deployment: d, Topology: t})
 	found = append(found, unexplainedProblems(d, found)...)
 
@@ -84,6 +90,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Config == nil {
+		o.Config = &config.Config{}
 	}
 	if o.Progress == nil {
 		o.Progress = func(int, int, []string) {}

@@ -30,10 +30,10 @@ const (
 func FailOns() []FailOn { return []FailOn{FailOnError, FailOnWarning, FailOnInfo, FailOnNever} }
 
 // ExitCode decides how the run ends: 1 beats 3. A broken link weighs as an
-// error. With FailOnNever nothing that was found makes the run fail, yet what
+// error, unless what was seen on it is suppressed. With FailOnNever nothing that was found makes the run fail, yet what
 // could not be looked at does: green never means "did not look".
 func ExitCode(s report.Summary, incomplete bool, failOn FailOn) int {
-	bad := s.Errors + s.LinksBroken
+	bad := s.Errors + s.LinksBroken - s.LinksSuppressed
 	switch failOn {
 	case FailOnWarning:
 		bad += s.Warnings

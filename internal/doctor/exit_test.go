@@ -9,6 +9,8 @@ import (
 func TestExitCode(t *testing.T) {
 	errors := report.Summary{Errors: 1}
 	broken := report.Summary{LinksBroken: 1}
+	accepted := report.Summary{LinksBroken: 2, LinksSuppressed: 2, Suppressed: 2}
+	partly := report.Summary{LinksBroken: 2, LinksSuppressed: 1, Suppressed: 1}
 	warnings := report.Summary{Warnings: 2, LinksUnchecked: 4}
 	infos := report.Summary{Infos: 3, LinksOK: 1}
 	clean := report.Summary{LinksOK: 5, LinksUnchecked: 2, Suppressed: 1}
@@ -28,6 +30,9 @@ func TestExitCode(t *testing.T) {
 		{"errors, not all looked at", errors, true, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 3}},
 		{"broken", broken, false, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 0}},
 		{"broken, not all looked at", broken, true, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 3}},
+		{"broken, and all of it suppressed", accepted, false, map[FailOn]int{FailOnError: 0, FailOnWarning: 0, FailOnInfo: 0, FailOnNever: 0}},
+		{"broken, and all of it suppressed, not all looked at", accepted, true, map[FailOn]int{FailOnError: 3, FailOnWarning: 3, FailOnInfo: 3, FailOnNever: 3}},
+		{"broken, and one of them suppressed", partly, false, map[FailOn]int{FailOnError: 1, FailOnWarning: 1, FailOnInfo: 1, FailOnNever: 0}},
 	} {
 		for _, failOn := range FailOns() {
 			if got := ExitCode(c.summary, c.incomplete, failOn); got != c.want[failOn] {

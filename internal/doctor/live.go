@@ -75,6 +75,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	target := checks.Target{
 		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w,
 		Now: r.options.Now, Timeout: r.options.Timeout, Logins: &r.logins,
+		ExpiresSoon: time.Duration(r.options.Config.CertificateDays) * 24 * time.Hour,
 	}
 	start := time.Now()
 	answer := make(chan checks.Result, 1)

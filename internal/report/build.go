@@ -18,6 +18,10 @@ type Facts struct {
 	Topology *kopano.Topology
 	Case     diagnosis.Case // diagnosed
 	Duration time.Duration  // of the whole run
+
+	Config     string          // the settings file that was obeyed, relative to the deployment; "" for none
+	Suppressed int             // findings that are not in the case
+	Eased      map[string]bool // links (kopano.Edge.ID) with every error seen on them suppressed or lowered
 }
 
 // Build makes the report. It is the one place where findings become something
@@ -42,16 +46,20 @@ func Build(f Facts) *Report {
 		r.Findings = append(r.Findings, b.finding(&f.Case.Findings[i]))
 	}
 	for i := range f.Case.Links {
-		r.Links = append(r.Links, b.link(&f.Case.Links[i]))
+		l := b.link(&f.Case.Links[i])
+		l.Suppressed = l.Status == "broken" && f.Eased[l.ID]
+		r.Links = append(r.Links, l)
 	}
 	for _, s := range d.Services {
 		r.Services = append(r.Services, Service{Name: b.line(s.Name), Role: string(f.Topology.Role(s)), Image: b.line(s.Image)})
 	}
+	r.Deployment.Config = b.line(f.Config)
 	r.Summary = Summarise(r.Findings, r.Links)
+	r.Summary.Suppressed = f.Suppressed
 	return r
 }
 
-// Summarise counts.
+// Summarise counts what is in the lists; Suppressed is left to the caller.
 func Summarise(findings []Finding, links []Link) Summary {
 	var s Summary
 	for _, f := range findings {
@@ -70,6 +78,9 @@ func Summarise(findings []Finding, links []Link) Summary {
 			s.LinksOK++
 		case "broken":
 			s.LinksBroken++
+			if l.Suppressed {
+				s.LinksSuppressed++
+			}
 		default:
 			s.LinksUnchecked++
 		}

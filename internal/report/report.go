@@ -29,6 +29,7 @@ type Deployment struct {
 	Project   string   `json:"project"`
 	Files     []string `json:"files"`
 	EnvFiles  []string `json:"env_files"`
+	Config    string   `json:"config"` // .kopano-doctor.yaml that was obeyed; "" for none
 }
 
 // Finding is a finding.Finding with everything printable and every secret hidden.
@@ -69,7 +70,8 @@ type Link struct {
 	Reason     string   `json:"reason"`
 	Findings   []string `json:"findings"` // fingerprints
 
-	Message string `json:"message"` // one line for a person
+	Message    string `json:"message"`    // one line for a person
+	Suppressed bool   `json:"suppressed"` // it is broken, and all errors seen on it are suppressed or lowered: it does not count for the exit code
 }
 
 // Service is a service and the role that it plays.
@@ -88,4 +90,6 @@ type Summary struct {
 	LinksOK        int `json:"links_ok"`
 	LinksBroken    int `json:"links_broken"`
 	LinksUnchecked int `json:"links_unchecked"`
+
+	LinksSuppressed int `json:"links_suppressed"` // those of LinksBroken that do not count
 }

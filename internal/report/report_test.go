@@ -58,15 +58,16 @@ func TestGolden(t *testing.T) {
 // jsonContract is what docs/json.md promises: every field, and its type.
 const jsonContract = `{
  "schema": "", "tool": {"name": "", "version": ""},
- "deployment": {"directory": "", "project": "", "files": [""], "env_files": [""]},
+ "deployment": {"directory": "", "project": "", "files": [""], "env_files": [""], "config": ""},
  "duration_ms": 0,
  "findings": [{"id": "", "severity": "", "kind": "", "title": "", "message": "", "subject": "",
    "locations": [{"file": "", "line": 0, "column": 0, "role": "", "excerpt": ""}],
    "consequence": "", "remedy": "", "cause": null, "fingerprint": ""}],
  "links": [{"id": "", "from": "", "to": "", "protocol": "", "address": "", "vantage": "", "status": "", "rung": "",
-   "duration_ms": 0, "reason": "", "findings": [""], "message": ""}],
+   "duration_ms": 0, "reason": "", "findings": [""], "message": "", "suppressed": false}],
  "services": [{"name": "", "role": "", "image": ""}],
- "summary": {"errors": 0, "warnings": 0, "infos": 0, "suppressed": 0, "links_ok": 0, "links_broken": 0, "links_unchecked": 0}
+ "summary": {"errors": 0, "warnings": 0, "infos": 0, "suppressed": 0, "links_ok": 0, "links_broken": 0, "links_unchecked": 0,
+   "links_suppressed": 0}
 }`
 
 func TestJSONHasTheFieldsOfTheContract(t *testing.T) {
@@ -115,6 +116,10 @@ func sameShape(t *testing.T, path string, want, got any) {
 	case string:
 		if _, ok := got.(string); !ok {
 			t.Errorf("%s is %T, want a string", path, got)
+		}
+	case bool:
+		if _, ok := got.(bool); !ok {
+			t.Errorf("%s is %T, want true or false", path, got)
 		}
 	case float64:
 		if n, ok := got.(float64); !ok || n != float64(int64(n)) {
@@ -230,6 +235,7 @@ func TestNoCaretWhereTheColumnIsNotKnown(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	link := func(status, reason string) report.Link { return report.Link{Status: status, Reason: reason} }
+	accepted := report.Link{Status: "broken", Reason: "refused", Suppressed: true}
 	for _, c := range []struct {
 		severities []string
 		links      []report.Link
@@ -240,6 +246,9 @@ func TestVerdict(t *testing.T) {
 		{[]string{"warning"}, nil, "No error was found; the warnings above deserve a look."},
 		{[]string{"error"}, nil, "This deployment needs repair: start with the first error above."},
 		{nil, []report.Link{link("broken", "refused")}, "This deployment needs repair: see the broken links above."},
+		{nil, []report.Link{accepted}, "No error was found beside what is known and accepted: 1 broken link."},
+		{nil, []report.Link{accepted, link("broken", "refused")}, "This deployment needs repair: see the broken links above."},
+		{nil, []report.Link{accepted, link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth."},
 		{nil, []report.Link{link("unchecked", "offline")}, "No error was found in the files; whether the links work was not tried."},
 		{nil, []report.Link{link("ok", ""), link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth."},
 	} {

@@ -16,6 +16,7 @@ func sample() *report.Report {
 			Directory: "/opt/kopano", Project: "kopano",
 			Files:    []string{"docker-compose.yml", "docker-compose.ports.yml"},
 			EnvFiles: []string{".env", "db.env"},
+			Config:   "../.kopano-doctor.yaml",
 		},
 		DurationMS: 2345,
 		Findings: []report.Finding{
@@ -62,6 +63,7 @@ func sample() *report.Report {
 	}
 	r.Findings = append(r.Findings, manyUnset()...)
 	r.Summary = report.Summarise(r.Findings, r.Links)
+	r.Summary.Suppressed = 3
 	return r
 }
 
@@ -98,6 +100,10 @@ func sampleLinks(cause string) []report.Link {
 			Findings: []string{}, Message: "no container engine is used and the port is not published; run on the Docker host or pass --resolve ldap:389=ADDR:PORT",
 		},
 	}
+	links = append(links, report.Link{
+		ID: "mail-dagent@mail", From: "mail", To: "kopano_dagent", Protocol: "lmtp", Address: "127.0.0.1:2003 (kopano_dagent:2003)", Vantage: "resolve",
+		Status: "broken", Rung: "dial", DurationMS: 1, Reason: "refused", Findings: []string{}, Message: "connection refused", Suppressed: true,
+	})
 	for _, app := range []string{"kopano_webapp", "kopano_zpush", "kopano_kdav", "kopano_gateway", "kopano_ical"} {
 		links = append(links, report.Link{
 			ID: "soap@" + app, From: app, To: "kopano_server", Protocol: "soap", Address: "kopano_server:236", Status: "unchecked",

@@ -119,6 +119,9 @@ func (p *printer) header() {
 	if read != "" {
 		p.paragraph("  ", "", nil, "read: "+read)
 	}
+	if d.Config != "" {
+		p.paragraph("  ", "", nil, "settings: "+d.Config)
+	}
 	p.line("")
 }
 

@@ -88,7 +88,11 @@ func (p *printer) why(l *Link) string {
 	case "ok":
 		return l.Message
 	case "broken":
-		return strings.TrimSuffix(fmt.Sprintf("broken at %s (%s): %s", l.Rung, l.Reason, l.Message), ": ")
+		why := strings.TrimSuffix(fmt.Sprintf("broken at %s (%s): %s", l.Rung, l.Reason, l.Message), ": ")
+		if l.Suppressed {
+			why = strings.TrimSuffix(why, ".") + "; known and accepted"
+		}
+		return why
 	}
 	return "not checked: " + l.Message
 }
@@ -177,7 +181,7 @@ func (p *printer) totals() {
 	p.paragraph("", "", nil, text)
 	verdict, paint := p.report.verdict(), p.style.green
 	switch {
-	case s.Errors+s.LinksBroken > 0:
+	case s.Errors+s.LinksBroken-s.LinksSuppressed > 0:
 		paint = p.style.red
 	case s.Warnings > 0 || p.report.missed() > 0:
 		paint = p.style.yellow
@@ -194,10 +198,12 @@ func (r *Report) verdict() string {
 	switch {
 	case s.Errors > 0:
 		return "This deployment needs repair: start with the first error above."
-	case s.LinksBroken > 0:
+	case s.LinksBroken > s.LinksSuppressed:
 		return "This deployment needs repair: see the broken links above."
 	case missed > 0:
 		return fmt.Sprintf("No error was found, but %s could not be checked: that is no clean bill of health.", count(missed, "link"))
+	case s.LinksBroken > 0:
+		return fmt.Sprintf("No error was found beside what is known and accepted: %s.", count(s.LinksBroken, "broken link"))
 	case s.LinksOK == 0 && s.LinksUnchecked > 0:
 		return "No error was found in the files; whether the links work was not tried."
 	case s.Warnings > 0:
