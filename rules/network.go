@@ -20,7 +20,7 @@ func networkRules() []Rule {
 			Check: noSharedNetwork,
 		},
 		{
-			ID: "link-port-mismatch", Fixable: true, Subject: "links", Severity: finding.Error,
+			ID: "link-port-mismatch", Subject: "links", Severity: finding.Error,
 			Title: "A service is called on a port on which it does not listen",
 			Why:   "The port of the one end and the listen setting of the other are two settings, mostly in two services. Where they differ, the connection is refused.",
 			Check: portMismatch,
@@ -222,9 +222,6 @@ func portFault(in *Input, e *kopano.Edge) *fault {
 		f.subject, f.key = e.To.Name, l.Setting
 		f.places = append(listenPlaces(e, finding.Fix), related(f.places...)...)
 		f.remedy = "Set " + l.Setting + "=0.0.0.0:" + itoa(e.Addr.Port) + " on " + e.To.Name + "."
-		if e.Listen.Value == nil {
-			f.edits = settle(in, e.To, l.Setting, "0.0.0.0:"+itoa(e.Addr.Port))
-		}
 	case ok && len(e.Listen.Addrs) > 0:
 		f.places = append(f.places, listenPlaces(e, finding.Related)...)
 		f.remedy = "Write port " + portsOf(e.Listen) + " into " + name.name() + "."

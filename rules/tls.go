@@ -99,7 +99,7 @@ func tlsMode(in *Input) []finding.Finding {
 			return nil
 		}
 		remedy, better := "Write one of "+strings.Join(modes, ", ")+".", ""
-		if guess := "tls_" + strings.ReplaceAll(strings.TrimPrefix(x.text(), "tls-"), "_", ""); slices.Contains(modes, guess) {
+		if guess := "tls_" + strings.TrimPrefix(strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(x.text())), "tls"); slices.Contains(modes, guess) {
 			remedy, better = "Write "+x.name()+"="+guess, guess
 		}
 		return &verdict{

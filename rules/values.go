@@ -151,17 +151,18 @@ func listenInvalid(in *Input) []finding.Finding {
 				message:     x.name() + " is " + x.shown() + ": " + why + ".",
 				consequence: "The program does not start, and whoever needs it finds nobody there.",
 				remedy:      "Write " + x.name() + "=0.0.0.0:" + portOf(addr, st),
-				write:       anyAddress(x.text(), portOf(addr, st)),
+				write:       anyAddress(x, portOf(addr, st)),
 			}
 		}
 		return nil
 	})
 }
 
-// anyAddress gives the address for all comers in place of a bare port; which of
-// several addresses, or which name, was meant nobody can say.
-func anyAddress(text, port string) string {
-	if isPort(text) {
+// anyAddress gives the address for all comers in place of a bare port or the
+// service's own name; which of several addresses, or which other name, was meant
+// nobody can say.
+func anyAddress(x sighting, port string) string {
+	if isPort(x.text()) || x.text() == x.service.Name+":"+port {
 		return "0.0.0.0:" + port
 	}
 	return ""

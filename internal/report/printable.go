@@ -42,3 +42,6 @@ func clean(s string) bool {
 func hostile(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
+
+// Printable makes one line of text from elsewhere safe to print; see printable.
+func Printable(s string) string { return printable(s, false) }
