@@ -13,7 +13,6 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
-	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 const checkHelp = `Reads the deployment in DIR (default: this folder) as Docker Compose reads it,
@@ -67,7 +66,7 @@ func (p *program) checkCommand() *cli.Command {
 }
 
 func (f *checkFlags) flags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
 		&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report for people or for programs"},
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
@@ -81,16 +80,12 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "profile", Usage: "enable the profile `NAME`, as for docker compose; may be given again"},
 		&cli.StringFlag{Name: "p", Aliases: []string{"project-name"}, Usage: "project `NAME`, as for docker compose"},
 		&cli.GenericFlag{Name: "color", Value: f.color, Usage: "colours; auto means on a terminal"},
-	}
+	}, settingsFlags()...)
 }
 
 func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if c.NArg() > 1 {
 		return badUsage("check", "only one folder can be looked at: %q and %q were given", c.Args().Get(0), c.Args().Get(1))
-	}
-	pins, err := vantage.ParsePins(c.StringSlice("resolve"))
-	if err != nil {
-		return badUsage("check", "%w", err)
 	}
 	out, err := p.openOutput("check", c.IsSet("output"), c.String("output"))
 	if err != nil {
@@ -100,8 +95,12 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return err
 	}
+	set, err := p.settings(c, load.Dir)
+	if err != nil {
+		return err
+	}
 	progress := p.newProgress()
-	outcome, err := doctor.Check(c.Context, doctor.Options{
+	options := doctor.Options{
 		Deployment: load,
 		Offline:    c.Bool("offline"),
 		FailOn:     doctor.FailOn(f.failOn.value),
@@ -110,10 +109,12 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		Version:    buildVersion(),
 		Rules:      p.rules,
 		Checks:     p.checks,
-		Vantage:    p.vantage(pins),
+		Vantage:    p.vantage(set.pins),
 		Now:        p.now,
 		Progress:   progress.show,
-	})
+	}
+	set.apply(c, &options)
+	outcome, err := doctor.Check(c.Context, options)
 	progress.clear()
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -129,6 +130,10 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		return fmt.Errorf("the report could not be written: %w", err)
 	}
 	p.code = outcome.ExitCode
+	if set.write != nil {
+		p.code = doctor.ExitOK
+		return p.writeBaseline(set.write, outcome.Report)
+	}
 	return nil
 }
 

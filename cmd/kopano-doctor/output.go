@@ -24,14 +24,19 @@ func (p *program) openOutput(command string, set bool, file string) (*output, er
 	if !set {
 		return &output{stdout: p.stdout}, nil
 	}
+	return p.openFile(command, "output", file)
+}
+
+// openFile looks at the place of the file that a flag names.
+func (p *program) openFile(command, flag, file string) (*output, error) {
 	if file == "" {
-		return nil, badUsage(command, "--output: the name of the file is missing")
+		return nil, badUsage(command, "--%s: the name of the file is missing", flag)
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return nil, badUsage(command, "--output %s: that is a folder; give a file", file)
+		return nil, badUsage(command, "--%s %s: that is a folder; give a file", flag, file)
 	}
 	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-		return nil, badUsage(command, "--output %s: the folder %s does not exist", file, filepath.Dir(file))
+		return nil, badUsage(command, "--%s %s: the folder %s does not exist", flag, file, filepath.Dir(file))
 	}
 	return &output{file: file}, nil
 }

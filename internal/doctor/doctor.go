@@ -73,9 +73,33 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	}
 	found = append(found, liveFindings(links)...)
 
-	story := diagnosis.Diagnose(diagnosis.Case{Findings: finding.Seal(found), Links: links, StopsAll: refusals(d)})
-	r := report.Build(report.Facts{Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start)})
+	left := suppress.Apply(d, finding.Seal(found), o.suppression(failed, links))
+	story := diagnosis.Diagnose(diagnosis.Case{Findings: left.Findings, Links: links, StopsAll: refusals(d)})
+	r := report.Build(report.Facts{
+		Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start),
+		Config: o.configName(d), Suppressed: left.Suppressed, Eased: left.Eased,
+	})
 	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || incomplete(story.Links), o.FailOn)}, nil
+}
+
+// suppression says what suppresses in this run, and how much of the deployment
+// it looked at.
+func (o Options) suppression(failed bool, links []diagnosis.Link) suppress.Setup {
+	return suppress.Setup{
+		Config: o.Config, Baseline: o.Baseline, NoInline: o.NoInline, IDs: IDs(o.Rules), Now: o.Now(),
+		AllStatic: !failed, AllLive: !o.Offline && !incomplete(links),
+	}
+}
+
+// IDs gives the IDs that the findings of a run with these rules may have.
+func IDs(rs []rules.Rule) config.IDs { return suppress.IDs(rs, checks.FindingIDs()) }
+
+// configName names the file with settings as findings do, "" when there is none.
+func (o Options) configName(d *deployment.Deployment) string {
+	if o.Config.File == "" {
+		return ""
+	}
+	return config.RelativeName(o.Config.File, d.Dir)
 }
 
 func withDefaults(o Options) Options {
