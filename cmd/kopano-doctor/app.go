@@ -128,6 +128,7 @@ Docker Compose: in its files, and on the links between its services.
 
 Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
+  kopano-doctor fix [DIR]         show what can be repaired; with --write, repair it
   kopano-doctor rules [ID]        list what is looked for, or explain one rule
   kopano-doctor init [DIR]        write a file with settings, all switched off
   kopano-doctor version           print the version
@@ -149,7 +150,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand()},
+		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

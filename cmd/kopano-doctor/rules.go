@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/docgen"
 	"github.com/kopano-doctor/kopano-doctor/internal/nearest"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
@@ -54,16 +56,21 @@ func (p *program) showRules(c *cli.Context, format string) error {
 	case format == "markdown" && (id != "" || !c.IsSet("examples")):
 		return badUsage("rules", "--format markdown writes all rules and needs --examples FOLDER")
 	case format == "markdown":
-		err = docgen.Rules(&text, p.rules, os.DirFS(c.String("examples")))
+		err = docgen.Rules(&text, p.everyRule(), os.DirFS(c.String("examples")))
 	case id == "":
-		listRules(&text, p.rules)
+		listRules(&text, p.everyRule())
 	default:
-		err = explainRule(&text, p.rules, id)
+		err = explainRule(&text, p.everyRule(), id)
 	}
 	if err != nil {
 		return err
 	}
 	return out.write(text.Bytes())
+}
+
+// everyRule gives the rules, and those about suppressions, for reading.
+func (p *program) everyRule() []rules.Rule {
+	return slices.Concat(p.rules, suppress.Rules(suppress.Setup{}))
 }
 
 func listRules(w io.Writer, all []rules.Rule) {
@@ -73,7 +80,7 @@ func listRules(w io.Writer, all []rules.Rule) {
 			subject = r.Subject
 			fmt.Fprintf(w, "%s\n", subject)
 		}
-		fmt.Fprintf(w, "  %s (%s)\n%s\n", r.ID, r.Severity, lines(r.Title, "      "))
+		fmt.Fprintf(w, "  %s (%s%s)\n%s\n", r.ID, r.Severity, fixable(r), lines(r.Title, "      "))
 	}
 }
 
@@ -82,6 +89,9 @@ func explainRule(w io.Writer, all []rules.Rule, id string) error {
 	for _, r := range all {
 		if r.ID == id {
 			fmt.Fprintf(w, "%s: %s\n\n%s\n", r.Severity, r.Title, lines(r.Why, ""))
+			if r.Fixable {
+				fmt.Fprintf(w, "\n%s\n", lines("Where there is one right answer, kopano-doctor fix --rule "+r.ID+" shows the change, and makes it with --write.", ""))
+			}
 			return nil
 		}
 		ids = append(ids, r.ID)

@@ -70,6 +70,9 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
 func rule(b *bytes.Buffer, r rules.Rule, examples fs.FS) error {
 	fmt.Fprintf(b, "## %s\n\n%s (%s).\n\n%s\n\n", r.ID, r.Title, r.Severity, r.Why)
+	if r.Fixable {
+		b.WriteString("`kopano-doctor fix` can repair it where there is one right answer.\n\n")
+	}
 	for _, kind := range []string{"bad", "good"} {
 		dir, err := first(examples, r.ID, kind)
 		if err != nil {

@@ -28,6 +28,11 @@ type Options struct {
 	Deployment deployment.Options
 	Rules      []rules.Rule // all of them: a change must not break what another rule looks after
 	Only       []string     // IDs of the rules whose findings are to be repaired; empty: all
+	External   []string     // names of servers outside, for kopano.Recognise
+
+	// Left gives those of the sealed findings that are to be repaired: what is
+	// suppressed is left as it is. nil: all.
+	Left func(*deployment.Deployment, []finding.Finding) []finding.Finding
 }
 
 // Plan is what can be repaired. Nothing of it has been written.
@@ -61,7 +66,7 @@ var ErrNoCopy = errors.New("the copy to try the changes on cannot be made")
 // Make tries all edits of the findings until no more are offered. An error is
 // that of deployment.Load, ErrNoCopy, or that of ctx.
 func Make(ctx context.Context, o Options) (*Plan, error) {
-	start, err := examine(ctx, o.Deployment, o.Rules)
+	start, err := examine(ctx, o, o.Deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -94,22 +99,40 @@ func Make(ctx context.Context, o Options) (*Plan, error) {
 // state is a deployment with what the rules say about it.
 type state struct {
 	d      *deployment.Deployment
-	found  []finding.Finding
+	found  []finding.Finding // all of them
+	left   []finding.Finding // those that are not suppressed
 	texts  map[string]string // files that differ from the disk, by name
 	counts map[string]int    // findings by identity
 }
 
-func examine(ctx context.Context, o deployment.Options, rs []rules.Rule) (*state, error) {
-	d, err := deployment.Load(ctx, o)
+func examine(ctx context.Context, o Options, load deployment.Options) (*state, error) {
+	d, err := deployment.Load(ctx, load)
 	if err != nil {
 		return nil, err
 	}
 	s := &state{d: d, texts: map[string]string{}, counts: map[string]int{}}
-	s.found = finding.Seal(rules.Run(rs, &rules.Input{Deployment: d, Topology: kopano.Recognise(d)}))
+	in := &rules.Input{Deployment: d, Topology: kopano.Recognise(d, o.External...)}
+	for _, r := range o.Rules {
+		s.found = append(s.found, run(r, in)...)
+	}
+	s.found = finding.Seal(s.found)
 	for i := range s.found {
 		s.counts[identity(&s.found[i])]++
 	}
+	if s.left = s.found; o.Left != nil {
+		s.left = o.Left(d, slices.Clone(s.found))
+	}
 	return s, nil
+}
+
+// run applies a rule; one that panics has found nothing. `check` says that it did.
+func run(r rules.Rule, in *rules.Input) (found []finding.Finding) {
+	defer func() {
+		if recover() != nil {
+			found = nil
+		}
+	}()
+	return rules.Run([]rules.Rule{r}, in)
 }
 
 // identity is what stays the same of a finding when lines move.
@@ -129,7 +152,7 @@ type planner struct {
 // candidates gives the findings with edits that were not tried in vain yet.
 func (p *planner) candidates(s *state) []finding.Finding {
 	var out []finding.Finding
-	for _, f := range s.found {
+	for _, f := range s.left {
 		if len(f.Edits) > 0 && !p.rejected[identity(&f)] && (len(p.o.Only) == 0 || slices.Contains(p.o.Only, f.ID)) {
 			out = append(out, f)
 		}
@@ -142,7 +165,7 @@ func (p *planner) candidates(s *state) []finding.Finding {
 func (p *planner) batch(fs []finding.Finding) []finding.Finding {
 	var out []finding.Finding
 	var taken []finding.Edit
-	for _, f := range fs { // sealed: by severity, then by place
+	for _, f := range fs { // sorted by severity, then by place
 		if f.Severity < fs[0].Severity {
 			break
 		}
@@ -164,7 +187,7 @@ func (p *planner) attempt(now *state, batch []finding.Finding) (*state, error) {
 	}
 	if why == "" {
 		for _, f := range batch {
-			p.done = append(p.done, Step{Finding: f})
+			p.done = append(p.done, Step{Finding: p.tidy(f)})
 		}
 		return next, nil
 	}
@@ -174,13 +197,13 @@ func (p *planner) attempt(now *state, batch []finding.Finding) (*state, error) {
 	}
 	for _, f := range batch {
 		// Places have moved: the finding as it is now.
-		i := slices.IndexFunc(now.found, func(g finding.Finding) bool {
+		i := slices.IndexFunc(now.left, func(g finding.Finding) bool {
 			return identity(&g) == identity(&f) && len(g.Edits) > 0
 		})
 		if i < 0 {
 			continue
 		}
-		if now, err = p.attempt(now, now.found[i:i+1]); err != nil {
+		if now, err = p.attempt(now, now.left[i:i+1]); err != nil {
 			return nil, err
 		}
 	}
@@ -190,8 +213,14 @@ func (p *planner) attempt(now *state, batch []finding.Finding) (*state, error) {
 func (p *planner) skip(f finding.Finding, why string) {
 	if !p.rejected[identity(&f)] {
 		p.rejected[identity(&f)] = true
-		p.skipped = append(p.skipped, Step{Finding: f, Reason: why})
+		p.skipped = append(p.skipped, Step{Finding: p.tidy(f), Reason: why})
 	}
+}
+
+// tidy keeps the folder of the copy out of what people read.
+func (p *planner) tidy(f finding.Finding) finding.Finding {
+	f.Message = strings.ReplaceAll(f.Message, p.copy.root, "")
+	return f
 }
 
 // try gives the deployment after the changes, or why they must not be made.
@@ -215,7 +244,7 @@ func (p *planner) try(now *state, batch []finding.Finding) (*state, string, erro
 	if err := p.copy.write(p.base.d.Dir, texts, now.texts); err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrNoCopy, err)
 	}
-	next, err := examine(p.ctx, p.copy.options(p.o.Deployment, p.base.d.Dir), p.o.Rules)
+	next, err := examine(p.ctx, p.o, p.copy.options(p.o.Deployment, p.base.d.Dir))
 	if p.ctx.Err() != nil {
 		return nil, "", p.ctx.Err()
 	}

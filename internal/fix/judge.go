@@ -49,7 +49,7 @@ func (p *planner) worse(before, after *state) string {
 			continue
 		}
 		if more || slices.Contains(unreadable, f.ID) {
-			return "it would bring another error, " + f.ID + ": " + strings.ReplaceAll(f.Message, p.copy.root, "")
+			return "it would bring another error, " + f.ID + ": " + strings.TrimSuffix(p.tidy(*f).Message, ".")
 		}
 	}
 	return ""
