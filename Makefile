@@ -37,6 +37,7 @@ bench: ## run the benchmarks
 docs: ## write the generated pages of docs/ anew
 	$(GO) run ./cmd/kopano-doctor rules --format markdown --output docs/rules.md --examples testdata/rules
 	$(GO) run ./cmd/kopano-doctor checks --format markdown --output docs/checks.md
+	cp internal/config/kopano-doctor.schema.json docs/
 
 .PHONY: cover
 cover: servers compose-tool ## run the tests with coverage, per package and in all

@@ -10,10 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/kopano-doctor/kopano-doctor/internal/config"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
@@ -24,15 +27,57 @@ const (
 	wanted   = "want.txt"              // beside a bad example: the findings of its rule
 	excused  = "other-errors-expected" // beside a good example: why other rules find errors in it
 	process  = "environ"               // beside an example: KEY=VALUE lines of the process that runs Compose
+	baseline = "baseline.json"         // beside an example: what --baseline names
 )
+
+// today is the day on which the examples are looked at.
+var today = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+// everyRule gives all rules, also those about suppressions, which look at the
+// settings and the baseline beside an example.
+func everyRule(t *testing.T, dir string) []rules.Rule {
+	t.Helper()
+	setup := suppress.Setup{IDs: suppress.IDs(rules.All(), nil), Now: today, AllStatic: true, AllLive: true}
+	settings, err := filepath.Glob(filepath.Join(dir, ".kopano-doctor.y*ml"))
+	if err == nil && len(settings) == 1 {
+		setup.Config, err = config.Load(settings[0], dir, setup.IDs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file := filepath.Join(dir, baseline); dir != "" && exists(file) {
+		if setup.Baseline, err = suppress.ReadBaseline(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return append(rules.All(), suppress.Rules(setup)...)
+}
+
+// ruleFor gives a rule as it is for an example.
+func ruleFor(t *testing.T, id, dir string) rules.Rule {
+	t.Helper()
+	for _, r := range everyRule(t, dir) {
+		if r.ID == id {
+			return r
+		}
+	}
+	t.Fatalf("there is no rule %s", id)
+	return rules.Rule{}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
 
 // TestExamples runs every rule over its own examples: the bad ones give
 // exactly the findings beside them, the good ones give none.
 func TestExamples(t *testing.T) {
-	for _, r := range rules.All() {
+	for _, r := range everyRule(t, "") {
 		t.Run(r.ID, func(t *testing.T) {
 			bad, good := 0, 0
 			for _, dir := range folders(t, filepath.Join(examples, r.ID)) {
+				r := ruleFor(t, r.ID, dir)
 				switch name := filepath.Base(dir); {
 				case strings.HasPrefix(name, "bad"):
 					bad++
@@ -179,7 +224,7 @@ var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // TestRules checks what every rule must have.
 func TestRules(t *testing.T) {
-	all := rules.All()
+	all := everyRule(t, "")
 	if len(all) < 50 {
 		t.Errorf("%d rules, want at least 50", len(all))
 	}

@@ -59,19 +59,44 @@ func (a *applier) aboutComment(c *comment) []finding.Finding {
 		return append(out, say(expiredID, base))
 	}
 	if idle := a.idle(c); len(idle) > 0 {
-		base.Message = fmt.Sprintf("Nothing in this line or the one below is reported as %s.", list(idle))
-		if !c.alone() {
-			base.Message = fmt.Sprintf("Nothing in this line is reported as %s.", list(idle))
-		}
-		base.Remedy = "Delete the comment."
-		if len(idle) < len(c.ids) {
-			base.Remedy = fmt.Sprintf("Delete %s from the comment.", list(idle))
-		}
-		base.Consequence = "When the fault comes back in this line, nobody will notice."
-		base.Key = list(idle)
-		out = append(out, say(unused, base))
+		out = append(out, a.aboutIdle(base, c, idle))
 	}
 	return out
+}
+
+// aboutIdle says that some rules of a comment match nothing.
+func (a *applier) aboutIdle(f finding.Finding, c *comment, idle []string) finding.Finding {
+	f.Key = list(idle)
+	f.Message = fmt.Sprintf("Nothing in this line or the one below is reported as %s.", f.Key)
+	if !c.alone() {
+		f.Message = fmt.Sprintf("Nothing in this line is reported as %s.", f.Key)
+	}
+	f.Consequence = "When the fault comes back in this line, nobody will notice."
+	f.Remedy = "Delete the comment."
+	if len(idle) < len(c.ids) {
+		f.Remedy = fmt.Sprintf("Delete %s from the comment.", f.Key)
+	}
+	if near, ok := a.nearest(c, idle); ok {
+		f.Consequence = "What it may be about is reported and counts."
+		f.Remedy = fmt.Sprintf("If %s:%d is meant, move the comment to that line or above it; otherwise delete it.", near.File, near.Line)
+		f.Locations = append(f.Locations, near.As(finding.Related))
+	}
+	return say(unused, f)
+}
+
+// nearest gives the place in the file of a comment that is nearest to it and
+// has something that it was perhaps meant for.
+func (a *applier) nearest(c *comment, idle []string) (best finding.Location, ok bool) {
+	distance := func(l finding.Location) int { return max(l.Line-c.at.Line, c.at.Line-l.Line) }
+	for _, p := range a.places {
+		if p.at.File != c.at.File || !slices.Contains(idle, p.id) {
+			continue
+		}
+		if !ok || distance(p.at) < distance(best) {
+			best, ok = p.at, true
+		}
+	}
+	return best, ok
 }
 
 func (a *applier) exists(id string) bool {

@@ -69,7 +69,14 @@ type applier struct {
 	comments []*comment
 	entries  []entry
 	met      map[string]bool  // fingerprints of the baseline
+	places   []sighting       // of all findings
 	links    map[string]links // by kopano.Edge.ID
+}
+
+// sighting is a place where something was found.
+type sighting struct {
+	id string
+	at finding.Location
 }
 
 // entry is an entry of the configuration file, and whether it matched.
@@ -86,6 +93,11 @@ type links struct{ before, after int }
 func (a *applier) filter(in []finding.Finding, comments []*comment) (left []finding.Finding, suppressed int) {
 	for _, f := range in {
 		a.count(&f, func(n *links) { n.before++ })
+		for _, l := range f.Locations {
+			if counts(l) && l.Line > 0 {
+				a.places = append(a.places, sighting{f.ID, l})
+			}
+		}
 		off := false
 		if a.setup.Config != nil {
 			if severity, ok := a.setup.Config.Severity[f.ID]; ok {
