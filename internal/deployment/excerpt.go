@@ -127,7 +127,32 @@ func hiddenInLine(src *source, st *statement, isSecret bool) []span {
 	if st.quote == '\'' || strings.Contains(src.text[from:max(from, to)], `\`) {
 		return []span{{from, to}}
 	}
-	return literals(src.text[from:max(from, to)], from)
+	return secretSpans(src.text[from:max(from, to)], from)
+}
+
+// secretSpans gives what excerpts must not show of a secret value: nothing of
+// one that is made of variables alone but their defaults, and everything of
+// one that has text of its own. What looks like a variable in there may be a
+// part of the password: pa$word.
+func secretSpans(text string, base int) []span {
+	out := literals(text, base)
+	if !tooComplex(text) && ownText(text) {
+		return []span{{base, base + len(text)}}
+	}
+	return out
+}
+
+// ownText reports whether there is text outside of the ${VARIABLES}.
+func ownText(text string) bool {
+	refs, _ := references(text)
+	at := 0
+	for _, r := range refs {
+		if r.from > at {
+			return true
+		}
+		at = r.to
+	}
+	return at < len(text)
 }
 
 // nameLike is what a person may have meant as a name, in a line that Compose refuses.
@@ -235,7 +260,7 @@ func hideScalar(src *source, y *yaml.Node, key string) {
 		return
 	}
 	if s.exact {
-		src.secrets = append(src.secrets, literals(s.raw[from:], s.inner+from)...)
+		src.secrets = append(src.secrets, secretSpans(s.raw[from:], s.inner+from)...)
 		return
 	}
 	src.secrets = append(src.secrets, span{s.place(from), s.end()})
