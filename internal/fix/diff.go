@@ -100,7 +100,7 @@ func (p *planner) hidden(d *deployment.Deployment, name string, other *deploymen
 			break
 		}
 	}
-	redactor := secret.NewRedactor(other.Secrets(), append(other.PublicWords(), d.PublicWords()...))
+	redactor := secret.NewRedactor(other.Secrets(), other.PublicWords())
 	return func(line int) string {
 		return redactor.Redact(d.Excerpt(finding.Location{File: file, Line: line}))
 	}

@@ -253,7 +253,9 @@ func (p *planner) try(now *state, batch []finding.Finding) (*state, string, erro
 		why = "afterwards there would be no deployment to read"
 	} else {
 		next.texts = texts
-		why = p.judge(now, next, batch, edited)
+		if why = p.unseen(next, edited); why == "" {
+			why = p.judge(now, next, batch, edited)
+		}
 	}
 	if why != "" { // back to what was before
 		if err := p.copy.write(p.base.d.Dir, now.texts, texts); err != nil {
@@ -272,19 +274,26 @@ func (p *planner) apply(now *state, name string, edits []finding.Edit) (text, wh
 		}
 		return p.creation(now.d, name, edits)
 	}
-	text, edited := now.texts[name]
 	read, ok := p.textOf(now.d, name)
-	switch {
-	case !ok:
+	if !ok {
 		return "", name + " is not one of the files that were read"
-	case edited && read != text:
-		return "", name + " is named by an absolute path, so that a change of it cannot be tried before"
 	}
 	out, err := Apply(read, edits)
 	if err != nil {
 		return "", err.Error()
 	}
 	return out, ""
+}
+
+// unseen says that the deployment did not read the changed files, since their
+// names lead past the copy.
+func (p *planner) unseen(next *state, edited map[string][]finding.Edit) string {
+	for name, edits := range edited {
+		if read, ok := p.textOf(next.d, name); !edits[0].Create && (!ok || read != next.texts[name]) {
+			return name + " is named by an absolute path, so that a change of it cannot be tried out"
+		}
+	}
+	return ""
 }
 
 func (p *planner) textOf(d *deployment.Deployment, name string) (string, bool) {
