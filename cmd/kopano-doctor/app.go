@@ -128,7 +128,7 @@ Docker Compose: in its files, and on the links between its services.
 
 Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
-  kopano-doctor fix [DIR]         show what can be repaired; with --write, repair it
+  kopano-doctor fix [DIR]         show what can be repaired, or repair it
   kopano-doctor rules [ID]        list what is looked for, or explain one rule
   kopano-doctor init [DIR]        write a file with settings, all switched off
   kopano-doctor version           print the version

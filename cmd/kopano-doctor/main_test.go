@@ -128,7 +128,7 @@ func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 func TestRulesAreListedAndExplained(t *testing.T) {
 	all := run(t, nil, "rules").stdout
 	for _, r := range rules.All() {
-		if !strings.Contains(all, "  "+r.ID+" ("+r.Severity.String()+")\n") {
+		if !strings.Contains(all, "  "+r.ID+" ("+r.Severity.String()+fixable(r)+")\n") {
 			t.Errorf("%s is not listed", r.ID)
 		}
 		one := run(t, nil, "rules", r.ID)
