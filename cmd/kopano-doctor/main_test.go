@@ -107,7 +107,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 	for _, args := range [][]string{
-		{"--help"}, {"-h"}, {"check", "--help"}, {"check", "-h"}, {"rules", "--help"}, {"version", "--help"},
+		{"--help"}, {"-h"}, {"check", "--help"}, {"check", "-h"}, {"rules", "--help"}, {"version", "--help"}, {"init", "--help"},
 		{"version"}, {"--version"}, {"-v"}, {"rules"}, {"rules", "unset-variable"},
 	} {
 		got := run(t, nil, args...)
@@ -154,7 +154,7 @@ func TestHelpNamesEveryFlagOfTheContract(t *testing.T) {
 	for _, flag := range []string{
 		"--offline", "--format text|json", "--output FILE", "--fail-on error|warning|info|never", "--resolve NAME:PORT=ADDR:PORT",
 		"--from auto|host", "--timeout TIME", "--deadline TIME", "-f, --file FILE", "--env-file FILE", "--profile NAME",
-		"-p, --project-name NAME", "--color auto|always|never", "(default: 5s)", "(default: 1m)",
+		"-p, --project-name NAME", "--color auto|always|never", "--config FILE", "--no-config", "--baseline FILE", "--write-baseline FILE", "--no-inline-ignores", "(default: 5s)", "(default: 1m)",
 	} {
 		if !strings.Contains(help, flag) {
 			t.Errorf("the help of check says nothing of %s", flag)
