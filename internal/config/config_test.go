@@ -226,3 +226,36 @@ func TestSchemaIsShipped(t *testing.T) {
 		t.Error("docs/kopano-doctor.schema.json is not the schema that the program uses; run make docs")
 	}
 }
+
+// TestTheManualIsRight loads every file with settings that the manual shows.
+func TestTheManualIsRight(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := config.IDs{Known: append([]string{"log-level-debug"}, ids.Known...)}
+	n := 0
+	for _, block := range strings.Split(string(manual), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(block, "```")
+		if !strings.HasPrefix(text, "# .kopano-doctor.yaml\n") {
+			continue
+		}
+		n++
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(file, filepath.Dir(file), known); err != nil {
+			t.Error(err)
+		}
+	}
+	if n == 0 {
+		t.Error("the manual shows no file")
+	}
+	// Every key of the schema is explained.
+	for _, key := range []string{"fail-on", "severity", "ignore", "subject", "file", "reason", "until", "thresholds.certificate-days", "external-hosts", "offline", "timeout", "deadline", "resolve"} {
+		if !strings.Contains(string(manual), "`"+key+"`") {
+			t.Errorf("the manual says nothing of %s", key)
+		}
+	}
+}
