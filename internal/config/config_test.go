@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -252,10 +253,40 @@ func TestTheManualIsRight(t *testing.T) {
 	if n == 0 {
 		t.Error("the manual shows no file")
 	}
-	// Every key of the schema is explained.
-	for _, key := range []string{"fail-on", "severity", "ignore", "subject", "file", "reason", "until", "thresholds.certificate-days", "external-hosts", "offline", "timeout", "deadline", "resolve"} {
+	for _, key := range keysOf(t) {
 		if !strings.Contains(string(manual), "`"+key+"`") {
 			t.Errorf("the manual says nothing of %s", key)
 		}
 	}
+}
+
+// keysOf gives the keys of the schema: those of entries of a list by
+// themselves, those of a mapping behind its name.
+func keysOf(t *testing.T) []string {
+	type object struct {
+		Properties map[string]struct {
+			Properties map[string]any
+			Items      struct{ Properties map[string]any }
+		}
+	}
+	var top object
+	if err := json.Unmarshal(config.Schema(), &top); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for name, p := range top.Properties {
+		for sub := range p.Properties {
+			keys = append(keys, name+"."+sub)
+		}
+		for sub := range p.Items.Properties {
+			keys = append(keys, sub)
+		}
+		if len(p.Properties) == 0 {
+			keys = append(keys, name)
+		}
+	}
+	if len(keys) < 12 {
+		t.Fatalf("only %q", keys)
+	}
+	return keys
 }
