@@ -242,18 +242,19 @@ func TestRealDeployments(t *testing.T) {
 		t.Fatalf("no deployments: %v", err)
 	}
 	if corpus := os.Getenv("KOPANO_DOCTOR_CORPUS"); corpus != "" {
-		more, err := filepath.Glob(filepath.Join(corpus, "*"))
+		err := filepath.WalkDir(corpus, func(path string, e os.DirEntry, err error) error {
+			if err == nil && (e.Name() == "docker-compose.yml" || e.Name() == "compose.yaml") {
+				dirs = append(dirs, filepath.Dir(path))
+			}
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		dirs = append(dirs, more...)
 	} else {
 		t.Log("KOPANO_DOCTOR_CORPUS is not set: only the deployments of testdata are repaired")
 	}
 	for _, dir := range dirs {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			continue
-		}
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			dir := copyOf(t, dir)
 			o := deployment.Options{Dir: dir, Environ: environ(t, dir)}
