@@ -344,7 +344,7 @@ func (w *walker) envLines(src *source, r *envReading) {
 		}
 		if l.Nameless {
 			w.warn(EnvFileSyntax, src.name, fmt.Sprintf("Line %d of %s sets nothing: it has no \"=\".", l.At.Line, src.name),
-				"Write NAME=value, or delete the line.", fmt.Sprint("nameless"), l.At)
+				"Write NAME=value, or delete the line.", "nameless", l.At)
 			continue
 		}
 		w.refuse(EnvFileSyntax, src.name, fmt.Sprintf("Compose cannot read line %d of %s: %s.", l.At.Line, src.name, l.Bad),

@@ -254,10 +254,7 @@ func (w *walker) plainError(s *selection, err error) string {
 func errorPath(text string) []string {
 	if m := sectionPath.FindStringSubmatch(text); m != nil {
 		path := []string{m[1], m[2] + m[3]}
-		for _, step := range strings.FieldsFunc(m[4], func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
-			path = append(path, step)
-		}
-		return path
+		return append(path, strings.FieldsFunc(m[4], func(r rune) bool { return strings.ContainsRune(".[]", r) })...)
 	}
 	if m := serviceWord.FindStringSubmatch(text); m != nil {
 		return []string{"services", m[1]}
