@@ -240,23 +240,28 @@ func TestVerdict(t *testing.T) {
 		severities []string
 		links      []report.Link
 		want       string
+		suppressed int
 	}{
-		{nil, nil, "No error was found."},
-		{nil, []report.Link{link("ok", "")}, "No error was found."},
-		{[]string{"warning"}, nil, "No error was found; the warnings above deserve a look."},
-		{[]string{"error"}, nil, "This deployment needs repair: start with the first error above."},
-		{nil, []report.Link{link("broken", "refused")}, "This deployment needs repair: see the broken links above."},
-		{nil, []report.Link{accepted}, "No error was found beside what is known and accepted: 1 broken link."},
-		{nil, []report.Link{accepted, link("broken", "refused")}, "This deployment needs repair: see the broken links above."},
-		{nil, []report.Link{accepted, link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth."},
-		{nil, []report.Link{link("unchecked", "offline")}, "No error was found in the files; whether the links work was not tried."},
-		{nil, []report.Link{link("ok", ""), link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth."},
+		{nil, nil, "No error was found beside what is suppressed.", 2},
+		{[]string{"warning"}, nil, "No error was found beside what is suppressed; the warnings above deserve a look.", 1},
+		{nil, []report.Link{link("unchecked", "offline")}, "No error was found in the files beside what is suppressed; whether the links\nwork was not tried.", 1},
+		{nil, nil, "No error was found.", 0},
+		{nil, []report.Link{link("ok", "")}, "No error was found.", 0},
+		{[]string{"warning"}, nil, "No error was found; the warnings above deserve a look.", 0},
+		{[]string{"error"}, nil, "This deployment needs repair: start with the first error above.", 0},
+		{nil, []report.Link{link("broken", "refused")}, "This deployment needs repair: see the broken links above.", 0},
+		{nil, []report.Link{accepted}, "No error was found beside what is known and accepted: 1 broken link.", 0},
+		{nil, []report.Link{accepted, link("broken", "refused")}, "This deployment needs repair: see the broken links above.", 0},
+		{nil, []report.Link{accepted, link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth.", 0},
+		{nil, []report.Link{link("unchecked", "offline")}, "No error was found in the files; whether the links work was not tried.", 0},
+		{nil, []report.Link{link("ok", ""), link("unchecked", "no-route")}, "No error was found, but 1 link could not be checked: that is no clean bill of\nhealth.", 0},
 	} {
 		r := &report.Report{Links: c.links}
 		for _, s := range c.severities {
 			r.Findings = append(r.Findings, report.Finding{Severity: s})
 		}
 		r.Summary = report.Summarise(r.Findings, r.Links)
+		r.Summary.Suppressed = c.suppressed
 		out := render(t, r, report.FormatText, report.TextOptions{})
 		if !strings.HasSuffix(out, "\n"+c.want+"\n") {
 			t.Errorf("%v %v: the report ends with another verdict than %q:\n%s", c.severities, c.links, c.want, out)

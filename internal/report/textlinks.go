@@ -194,22 +194,25 @@ func (p *printer) totals() {
 // verdict says in one sentence what the report comes to.
 func (r *Report) verdict() string {
 	s := r.Summary
-	missed := r.missed()
+	missed, none := r.missed(), "No error was found"
+	if s.Suppressed > 0 {
+		none = "No error was found beside what is suppressed"
+	}
 	switch {
 	case s.Errors > 0:
 		return "This deployment needs repair: start with the first error above."
 	case s.LinksBroken > s.LinksSuppressed:
 		return "This deployment needs repair: see the broken links above."
 	case missed > 0:
-		return fmt.Sprintf("No error was found, but %s could not be checked: that is no clean bill of health.", count(missed, "link"))
+		return fmt.Sprintf("%s, but %s could not be checked: that is no clean bill of health.", none, count(missed, "link"))
 	case s.LinksBroken > 0:
 		return fmt.Sprintf("No error was found beside what is known and accepted: %s.", count(s.LinksBroken, "broken link"))
 	case s.LinksOK == 0 && s.LinksUnchecked > 0:
-		return "No error was found in the files; whether the links work was not tried."
+		return strings.Replace(none, "found", "found in the files", 1) + "; whether the links work was not tried."
 	case s.Warnings > 0:
-		return "No error was found; the warnings above deserve a look."
+		return none + "; the warnings above deserve a look."
 	}
-	return "No error was found."
+	return none + "."
 }
 
 // missed counts the links that were to be checked and could not be.
