@@ -137,6 +137,7 @@ func (l *Lab) Serve(handle func(net.Conn)) (address string, err error) {
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	open := map[net.Conn]bool{}
+	closing := false // a connection accepted at the last moment must be closed too
 	running.Go(func() {
 		for {
 			conn, err := listener.Accept()
@@ -145,6 +146,9 @@ func (l *Lab) Serve(handle func(net.Conn)) (address string, err error) {
 			}
 			mu.Lock()
 			open[conn] = true
+			if closing {
+				conn.Close()
+			}
 			mu.Unlock()
 			running.Go(func() {
 				handle(conn)
@@ -158,6 +162,7 @@ func (l *Lab) Serve(handle func(net.Conn)) (address string, err error) {
 	l.OnClose(func() error {
 		err := listener.Close()
 		mu.Lock()
+		closing = true
 		for conn := range open {
 			conn.Close()
 		}
