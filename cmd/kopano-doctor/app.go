@@ -130,6 +130,7 @@ Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
   kopano-doctor fix [DIR]         show what can be repaired, or repair it
   kopano-doctor rules [ID]        list what is looked for, or explain one rule
+  kopano-doctor checks            list what is asked of the running services
   kopano-doctor init [DIR]        write a file with settings, all switched off
   kopano-doctor version           print the version
   kopano-doctor COMMAND --help    explain a command
