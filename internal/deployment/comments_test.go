@@ -201,16 +201,16 @@ func FuzzComments(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, env string) {
 		if strings.Contains(text, "extends") || strings.Contains(text, "include") || strings.Contains(text, "_file") || strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
-			t.Skip()
+			return
 		}
 		before, ok := values(text)
 		if !ok {
-			t.Skip()
+			return
 		}
 		dir := write(t, map[string]string{"compose.yaml": text, ".env": env})
 		d, err := loadInTime(t, deployment.Options{Dir: dir})
 		if err != nil {
-			t.Skip()
+			return
 		}
 		after, _ := values(withoutComments(t, d, []string{"compose.yaml"})["compose.yaml"])
 		if !reflect.DeepEqual(before, after) {

@@ -25,7 +25,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, compose, env string) {
 		for _, outside := range []string{"/", "..", "~"} {
 			if strings.Contains(compose, outside) && (strings.Contains(compose, "extends") || strings.Contains(compose, "include") || strings.Contains(compose, "_file")) {
-				t.Skip() // would read the machine's own files
+				return // would read the machine's own files
 			}
 		}
 		dir := write(t, map[string]string{"compose.yaml": compose, ".env": env, "x.env": env})
