@@ -55,7 +55,9 @@ func ExitCode(s report.Summary, incomplete bool, failOn FailOn) int {
 // checked and was not.
 func incomplete(links []diagnosis.Link) bool {
 	for _, l := range links {
-		if l.Checked && l.Result.Status == checks.Unchecked {
+		// A check that finds nothing to look at (a link over a socket has no
+		// certificate) was not kept from looking.
+		if l.Checked && l.Result.Status == checks.Unchecked && l.Result.Reason != checks.ReasonNoCheck {
 			return true
 		}
 	}

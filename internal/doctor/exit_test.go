@@ -3,6 +3,8 @@ package doctor
 import (
 	"testing"
 
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 )
 
@@ -38,6 +40,19 @@ func TestExitCode(t *testing.T) {
 			if got := ExitCode(c.summary, c.incomplete, failOn); got != c.want[failOn] {
 				t.Errorf("%s with --fail-on %s: exit %d, want %d", c.name, failOn, got, c.want[failOn])
 			}
+		}
+	}
+}
+
+// A check that finds nothing to look at does not make a run incomplete; one
+// that was kept from looking does.
+func TestIncomplete(t *testing.T) {
+	for reason, want := range map[checks.Reason]bool{
+		checks.ReasonNoCheck: false, checks.ReasonNoRoute: true, checks.ReasonDeadline: true, checks.ReasonInternal: true, checks.ReasonBlocked: true,
+	} {
+		links := []diagnosis.Link{{Checked: true, Result: checks.Result{Status: checks.Unchecked, Reason: reason}}}
+		if got := incomplete(links); got != want {
+			t.Errorf("%s: incomplete is %v, want %v", reason, got, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 )
@@ -104,9 +105,12 @@ func (s *stage) plantFault() error {
 	return errors.New("there is no MYSQL_PASSWORD in .env")
 }
 
+// closeOnInterrupt cleans up also when somebody stops the demonstration, and
+// goes on to its end when nobody reads its output any more (`make demo | head`).
 func closeOnInterrupt(l *lab.Lab) {
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
 		l.Close()
