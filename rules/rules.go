@@ -18,6 +18,8 @@ type Rule struct {
 	Severity finding.Severity // the severity of its findings, unless a finding says otherwise
 	Title    string           // what is wrong, one line
 	Why      string           // why it matters, for the rule reference; cites the program that makes it so
+	Source   string           // where the fact comes from: a program and its file, an RFC, a changelog with its release
+	Since    string           // from which release of which program it holds, "" when it always does
 	Fixable  bool             // its findings may have edits that `kopano-doctor fix` makes
 	Check    Check
 }
