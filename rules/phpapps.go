@@ -14,27 +14,31 @@ func phpAppRules() []Rule {
 	return []Rule{
 		{
 			ID: "zpush-broken-prefix", Subject: "values", Severity: finding.Error,
-			Title: "Z-Push's start script cannot take this setting",
-			Why:   "zpush/start.sh cuts off the wrong prefix of KCCONF_ZPUSHGABSYNC_ and KCCONF_ZPUSHGATWOCONTACTS_ settings, does not find the option, and ends.",
-			Check: zpushPrefix,
+			Title:  "Z-Push's start script cannot take this setting",
+			Why:    "zpush/start.sh cuts off the wrong prefix of KCCONF_ZPUSHGABSYNC_ and KCCONF_ZPUSHGATWOCONTACTS_ settings, does not find the option, and ends.",
+			Source: "kopano-docker zpush/start.sh",
+			Check:  zpushPrefix,
 		},
 		{
 			ID: "zpush-folders-invalid", Subject: "values", Severity: finding.Error,
-			Title: "ZPUSH_ADDITIONAL_FOLDERS is not a list",
-			Why:   "zpush/start.sh reads it with jq as a JSON list of objects with name, id, type and flags, and ends when it cannot.",
-			Check: zpushFolders,
+			Title:  "ZPUSH_ADDITIONAL_FOLDERS is not a list",
+			Why:    "zpush/start.sh reads it with jq as a JSON list of objects with name, id, type and flags, and ends when it cannot.",
+			Source: "kopano-docker zpush/start.sh",
+			Check:  zpushFolders,
 		},
 		{
 			ID: "php-value-broken", Subject: "values", Severity: finding.Warning,
-			Title: "A setting of WebApp or Z-Push has a character that its start script cannot handle",
-			Why:   "The values are put into PHP files by sed s#…#…# (php/start-helper.sh): # ends the value, & is replaced, and a quote breaks the PHP text.",
-			Check: phpValue,
+			Title:  "A setting of WebApp or Z-Push has a character that its start script cannot handle",
+			Why:    "The values are put into PHP files by sed s#…#…# (php/start-helper.sh): # ends the value, & is replaced, and a quote breaks the PHP text.",
+			Source: "kopano-docker php/start-helper.sh",
+			Check:  phpValue,
 		},
 		{
 			ID: "kdav-server-port", Fixable: true, Subject: "values", Severity: finding.Error,
-			Title: "kopano_kdav speaks TLS to a port without TLS",
-			Why:   "With KCCONF_SERVERHOSTNAME kdav uses https and, unless KCCONF_SERVERPORT says otherwise, port 236, where kopano_server speaks plain text (kdav/start.sh).",
-			Check: kdavPort,
+			Title:  "kopano_kdav speaks TLS to a port without TLS",
+			Why:    "With KCCONF_SERVERHOSTNAME kdav uses https and, unless KCCONF_SERVERPORT says otherwise, port 236, where kopano_server speaks plain text (kdav/start.sh).",
+			Source: "kopano-docker kdav/start.sh",
+			Check:  kdavPort,
 		},
 	}
 }

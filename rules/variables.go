@@ -17,19 +17,22 @@ func variableRules() []Rule {
 			Title: "A variable is defined nowhere",
 			Why: "Compose puts nothing in its place and goes on (with a warning that is easily overlooked). setup.sh writes .env once; a newer kopano-docker needs variables that an old .env does not have. " +
 				"${NAME:-} says that empty is meant, and is left alone.",
-			Check: unsetVariable,
+			Source: "compose-go template/template.go; kopano-docker setup.sh",
+			Check:  unsetVariable,
 		},
 		{
 			ID: "shell-beats-dotenv", Subject: "variables", Severity: finding.Warning,
-			Title: "A variable of the shell takes the place of the one in .env",
-			Why:   "Compose asks the environment of whoever runs it first, then .env. A variable that was exported for something else silently changes the deployment; another shell changes it back.",
-			Check: shellBeats,
+			Title:  "A variable of the shell takes the place of the one in .env",
+			Why:    "Compose asks the environment of whoever runs it first, then .env. A variable that was exported for something else silently changes the deployment; another shell changes it back.",
+			Source: "Compose documentation, environment variables precedence",
+			Check:  shellBeats,
 		},
 		{
 			ID: "dotenv-not-used", Subject: "variables", Severity: finding.Warning,
-			Title: "A setting in .env reaches no container",
-			Why:   ".env only fills ${VARIABLES} of the compose files; it is not handed to the containers. A setting that no file mentions has no effect there.",
-			Check: dotenvUnused,
+			Title:  "A setting in .env reaches no container",
+			Why:    ".env only fills ${VARIABLES} of the compose files; it is not handed to the containers. A setting that no file mentions has no effect there.",
+			Source: "Compose specification, interpolation",
+			Check:  dotenvUnused,
 		},
 	}
 }
