@@ -33,9 +33,12 @@ type Deployment struct {
 	Accepted  bool           // whether Compose loads the deployment; when not, Problems says why and the rest is best effort
 	Problems  []Problem      // what Compose refuses or warns about, each with its place
 	NotLoaded []string       // override files of the folder that Compose would load by itself if nothing (-f, COMPOSE_FILE) named the files to load
+	EnvBeside []string       // env files of the folder that nothing reads, by their names; empty files and examples are not among them
+	Named     bool           // the project's name is written down: -p, COMPOSE_PROJECT_NAME or name:; else it is the folder's
 	Unset     []VariableUse  // every ${VAR} without default that no place defines, in file order
 
-	sources  *sources // the text and the YAML nodes of each file
+	process  map[string]string // the environment of whoever runs Compose
+	sources  *sources          // the text and the YAML nodes of each file
 	services map[string]*Service
 }
 
@@ -109,22 +112,23 @@ type ProblemKind string
 
 // The kinds of problems that the loader finds.
 const (
-	ComposeFileMissing ProblemKind = "compose-file-missing"  // a file named by -f, COMPOSE_FILE, include or extends does not exist
-	EnvFileMissing     ProblemKind = "env-file-missing"      // an env_file that is required and absent
-	YAMLSyntax         ProblemKind = "yaml-syntax"           // tab, bad indentation, unclosed quote …
-	DuplicateKey       ProblemKind = "yaml-duplicate-key"    // a mapping key twice
-	UnknownField       ProblemKind = "compose-unknown-field" // a field that the Compose specification does not have
-	WrongType          ProblemKind = "compose-wrong-type"    // a list where a mapping is wanted …
-	UndefinedVolume    ProblemKind = "compose-undefined-volume"
-	UndefinedNetwork   ProblemKind = "compose-undefined-network"
-	UndefinedService   ProblemKind = "compose-undefined-service"  // depends_on, extends, links …
-	UndefinedResource  ProblemKind = "compose-undefined-resource" // secret, config
-	NoImage            ProblemKind = "compose-service-without-image"
-	DependencyCycle    ProblemKind = "compose-dependency-cycle"
-	BadInterpolation   ProblemKind = "compose-bad-interpolation" // ${X unclosed, ${A:?message} unmet
-	EnvFileSyntax      ProblemKind = "env-file-syntax"
-	InvalidValue       ProblemKind = "compose-invalid-value" // a port, duration, volume … that does not parse
-	Refused            ProblemKind = "compose-refused"       // anything else that Compose refuses
+	ComposeFileMissing   ProblemKind = "compose-file-missing"   // a file named by -f, COMPOSE_FILE, include or extends does not exist
+	ComposeFileSeparator ProblemKind = "compose-file-separator" // COMPOSE_FILE is not separated as this system wants it
+	EnvFileMissing       ProblemKind = "env-file-missing"       // an env_file that is required and absent
+	YAMLSyntax           ProblemKind = "yaml-syntax"            // tab, bad indentation, unclosed quote …
+	DuplicateKey         ProblemKind = "yaml-duplicate-key"     // a mapping key twice
+	UnknownField         ProblemKind = "compose-unknown-field"  // a field that the Compose specification does not have
+	WrongType            ProblemKind = "compose-wrong-type"     // a list where a mapping is wanted …
+	UndefinedVolume      ProblemKind = "compose-undefined-volume"
+	UndefinedNetwork     ProblemKind = "compose-undefined-network"
+	UndefinedService     ProblemKind = "compose-undefined-service"  // depends_on, extends, links …
+	UndefinedResource    ProblemKind = "compose-undefined-resource" // secret, config
+	NoImage              ProblemKind = "compose-service-without-image"
+	DependencyCycle      ProblemKind = "compose-dependency-cycle"
+	BadInterpolation     ProblemKind = "compose-bad-interpolation" // ${X unclosed, ${A:?message} unmet
+	EnvFileSyntax        ProblemKind = "env-file-syntax"
+	InvalidValue         ProblemKind = "compose-invalid-value" // a port, duration, volume … that does not parse
+	Refused              ProblemKind = "compose-refused"       // anything else that Compose refuses
 )
 
 // EnvFile is an env file, line by line.
@@ -145,6 +149,7 @@ type EnvLine struct {
 	secret.Text             // the value as Compose 2 and later reads it: quotes, escapes and comment removed, variables expanded
 	Raw         secret.Text // the value exactly as written
 	Compose1    secret.Text // the value as Compose 1.29 reads it
+	Rest        secret.Text // what stands behind the value on its line: mostly a comment, sometimes the rest of the value
 	Quote       byte        // '"', '\'' or 0
 	Export      bool
 	Bare        bool     // a key without "="
@@ -158,6 +163,13 @@ type EnvLine struct {
 func (d *Deployment) Service(name string) (*Service, bool) {
 	s, ok := d.services[name]
 	return s, ok
+}
+
+// ProcessValue gives the value of a name in the environment of whoever runs
+// Compose.
+func (d *Deployment) ProcessValue(name string) (secret.Text, bool) {
+	v, ok := d.process[name]
+	return secret.New(v, secret.IsName(name)), ok
 }
 
 // Get gives an environment value.

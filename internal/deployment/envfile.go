@@ -126,12 +126,25 @@ func newLine(src *source, st *statement) EnvLine {
 	hide := secret.IsName(st.key) || st.nameless
 	raw := src.text[st.rawFrom:st.rawTo]
 	return EnvLine{
-		At: src.at(st.keyAt), ValueAt: src.at(st.valueAt), Key: st.key,
+		Rest: secret.New(strings.TrimSpace(src.text[max(st.rawTo, st.keyAt):restEnd(src.text, st)]), hide),
+		At:   src.at(st.keyAt), ValueAt: src.at(st.valueAt), Key: st.key,
 		Raw:      secret.New(raw, hide),
 		Compose1: compose1Reading(src.text, st, hide),
 		Quote:    st.quote, Export: st.export, Bare: st.bare, Bad: st.bad, Nameless: st.nameless,
 		LastLine: src.at(max(st.rawTo-1, st.keyAt)).Line,
 	}
+}
+
+// restEnd gives the end of the line on which the value of a statement ends.
+func restEnd(text string, st *statement) int {
+	from := max(st.rawTo, st.keyAt)
+	if st.fatal || st.bare {
+		return from
+	}
+	if n := strings.IndexByte(text[from:], '\n'); n >= 0 {
+		return from + n
+	}
+	return len(text)
 }
 
 // lenient fills in what godotenv makes of a line that Compose refuses, so that

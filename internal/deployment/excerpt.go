@@ -116,6 +116,21 @@ func hiddenInLine(src *source, st *statement, isSecret bool) []span {
 	if !isSecret {
 		return nil
 	}
+	return append(hiddenValue(src, st), hiddenRest(src.text, st)...)
+}
+
+// hiddenRest hides what follows a secret on its line, unless it is clearly a
+// comment: the rest of a password that Compose cuts off is still one.
+func hiddenRest(text string, st *statement) []span {
+	to := restEnd(text, st)
+	rest := strings.TrimSpace(text[min(st.rawTo, to):to])
+	if rest == "" || rest == "#" || strings.HasPrefix(rest, "# ") {
+		return nil
+	}
+	return []span{{st.rawTo, to}}
+}
+
+func hiddenValue(src *source, st *statement) []span {
 	from := min(st.valueAt, st.rawFrom+1)
 	if st.quote == 0 {
 		from = st.rawFrom

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/compose-spec/compose-go/v2/utils"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 )
@@ -57,7 +58,8 @@ func load(ctx context.Context, o Options, dir string) (*Deployment, error) {
 	}
 	project, accepted := loadProject(ctx, s, files, tree)
 	d := &Deployment{
-		Dir: dir, Project: s.name, Model: project, Accepted: accepted,
+		Dir: dir, Project: s.name, Named: s.named, Model: project, Accepted: accepted,
+		process:  utils.GetAsEqualsMap(o.Environ),
 		services: map[string]*Service{}, sources: &sources{walker: w, tree: tidy(tree)},
 	}
 	d.fill(s)
@@ -77,6 +79,7 @@ func (d *Deployment) fill(s *selection) {
 	}
 	d.NotLoaded = d.notLoaded()
 	d.EnvFiles = w.envFiles.sorted()
+	d.EnvBeside = d.envBeside()
 	d.Unset = sortUses(append(w.unset, w.envFiles.unset...), d.fileOrder())
 	if d.Accepted {
 		w.problems.keepAccepted()

@@ -35,7 +35,7 @@ func TestProblems(t *testing.T) {
 		})
 	}
 	for _, k := range []deployment.ProblemKind{
-		deployment.ComposeFileMissing, deployment.EnvFileMissing, deployment.YAMLSyntax, deployment.DuplicateKey,
+		deployment.ComposeFileMissing, deployment.ComposeFileSeparator, deployment.EnvFileMissing, deployment.YAMLSyntax, deployment.DuplicateKey,
 		deployment.UnknownField, deployment.WrongType, deployment.UndefinedVolume, deployment.UndefinedNetwork,
 		deployment.UndefinedService, deployment.UndefinedResource, deployment.NoImage, deployment.DependencyCycle,
 		deployment.BadInterpolation, deployment.EnvFileSyntax, deployment.InvalidValue, deployment.Refused,

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"go.yaml.in/yaml/v4"
@@ -93,4 +94,40 @@ func (d *Deployment) notLoaded() []string {
 		}
 	}
 	return out
+}
+
+// envBeside gives the env files of the folder that nothing reads.
+func (d *Deployment) envBeside() []string {
+	const most = 1000
+	dir, err := os.Open(d.Dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = dir.Close() }()
+	names, _ := dir.Readdirnames(most)
+	slices.Sort(names)
+	var out []string
+	for _, name := range names {
+		if !envName(name) || slices.ContainsFunc(d.EnvFiles, func(f *EnvFile) bool { return f.File == name }) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(d.Dir, name))
+		if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// envName reports whether a file is named as an env file in use is; examples
+// and old copies are not.
+func envName(name string) bool {
+	if name == "env" || name == "env.txt" || name == ".env.txt" {
+		return true // what editors of Windows make of .env
+	}
+	stem, ok := strings.CutSuffix(name, ".env")
+	for _, word := range []string{"example", "sample", "template", "dist", "default", "bak", "backup", "old", "copy"} {
+		ok = ok && !strings.Contains(strings.ToLower(stem), word)
+	}
+	return ok
 }

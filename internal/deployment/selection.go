@@ -30,7 +30,7 @@ type selection struct {
 	origin  string // how the files were chosen, for messages
 	scope   *scope
 	name    string
-	named   bool // the name was given by -p or COMPOSE_PROJECT_NAME
+	named   bool // the name is written down: -p, COMPOSE_PROJECT_NAME or name:
 }
 
 func choose(w *walker, o Options, dir string) *selection {
@@ -132,7 +132,7 @@ func (s *selection) chooseFiles() {
 		if separator == "" {
 			separator = string(os.PathListSeparator)
 		}
-		for _, f := range strings.Split(list.value, separator) {
+		for _, f := range s.separated(strings.Split(list.value, separator), separator) {
 			s.files = append(s.files, s.composePath(f))
 		}
 		return
@@ -239,6 +239,7 @@ func (s *selection) projectName(files []*source) {
 		return
 	}
 	if at := s.nameInFiles(files); at != nil {
+		s.named = true
 		s.defineName(at.location(), FromDefault)
 		return
 	}
