@@ -21,6 +21,9 @@ func composeRules() []Rule {
 		problem(deployment.ComposeFileMissing, "compose-go cli/options.go",
 			"A compose file that is to be loaded does not exist",
 			refuses+" COMPOSE_FILE in .env names the files of kopano-docker since it was split up; after an update or a move one of them is easily missing."),
+		problem(deployment.ComposeFileSeparator, "compose-go cli/options.go",
+			"COMPOSE_FILE is not separated as this system wants it",
+			refuses+" The names stand between colons on Linux and macOS, between semicolons on Windows, with no blank beside them; COMPOSE_PATH_SEPARATOR can say otherwise."),
 		problem(deployment.EnvFileMissing, "compose-go types/project.go; kopano-docker setup.sh",
 			"An env file that a service needs does not exist",
 			refuses+" The *.env files of kopano-docker are not part of its repository; setup.sh creates them empty, and a new service brings a new one."),
@@ -84,6 +87,14 @@ func problems(kind deployment.ProblemKind) Check {
 			}
 			if cure := cures[kind]; cure != nil {
 				f.Edits = cure(in, p)
+			}
+			switch kind {
+			case deployment.EnvFileSyntax:
+				f = explained(in, f)
+			case deployment.EnvFileMissing:
+				if near := besideMissing(in, p.Key); near != "" {
+					f.Remedy, f.Edits = "Did you mean "+near+"? Rename it: mv "+near+" "+p.Key, nil
+				}
 			}
 			if p.Severity == finding.Error {
 				f.Consequence = "Compose does not load this deployment; nothing of it can be started or changed."

@@ -12,11 +12,20 @@ import (
 // cures gives the edits of the loader's problems, by kind.
 func cures() map[deployment.ProblemKind]func(*Input, deployment.Problem) []finding.Edit {
 	return map[deployment.ProblemKind]func(*Input, deployment.Problem) []finding.Edit{
-		deployment.EnvFileMissing:   createEnvFile,
-		deployment.UnknownField:     renameField,
-		deployment.UndefinedVolume:  nameVolume,
-		deployment.UndefinedNetwork: nameNetwork,
+		deployment.ComposeFileSeparator: separate,
+		deployment.EnvFileMissing:       createEnvFile,
+		deployment.UnknownField:         renameField,
+		deployment.UndefinedVolume:      nameVolume,
+		deployment.UndefinedNetwork:     nameNetwork,
 	}
+}
+
+// separate writes COMPOSE_FILE with the separator that holds here.
+func separate(in *Input, p deployment.Problem) []finding.Edit {
+	if len(p.Locations) == 0 {
+		return nil
+	}
+	return in.Deployment.SetValue(p.Locations[0], p.Key, p.Suggested)
 }
 
 // createEnvFile makes an env file that a service needs. One that was given with

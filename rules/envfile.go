@@ -252,7 +252,7 @@ func envTwoReadings(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Bare || l.Reveal() == l.Compose1.Reveal() || len(l.References) > 0 {
+			if l.Bad != "" || l.Bare || l.Reveal() == l.Compose1.Reveal() || len(l.References) > 0 || afterQuote(l) || len(swallowed(l)) > 0 {
 				continue
 			}
 			one, two := quote(l.Compose1.String()), quote(l.String())
@@ -276,7 +276,7 @@ func envSecretHash(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Quote != 0 || !l.IsSecret() || !strings.Contains(l.Raw.Reveal(), "#") {
+			if l.Bad != "" || l.Quote != 0 || !l.IsSecret() || !strings.Contains(l.Raw.Reveal(), "#") || cutOff(l) {
 				continue
 			}
 			out = append(out, finding.Finding{

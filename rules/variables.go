@@ -106,6 +106,9 @@ func unsetVariable(in *Input) []finding.Finding {
 	var order []*uses
 	byName := map[string]*uses{}
 	for _, u := range in.Deployment.Unset {
+		if meantElsewhere(in, u) != notMeantElsewhere {
+			continue // another rule speaks of dollar signs that are not for Compose
+		}
 		x := byName[u.Name]
 		if x == nil {
 			x = &uses{name: u.Name}
@@ -119,12 +122,15 @@ func unsetVariable(in *Input) []finding.Finding {
 		}
 		why := lossWhenEmpty(in, s, u.Key)
 		switch {
+		case u.Key == "image" && !imageReference.MatchString(s.Image):
+			why = "Docker refuses the image " + quote(s.Image) + " of " + s.Name + ", which is not started."
+			x.links = append(x.links, linksTo(in, s)...)
 		case strings.HasPrefix(u.Key, "ports"):
 			why = s.Name + " is published on a port of the host that Docker chooses, another one after each start."
 		case why != "" && !wholeOrIssuer(s, u):
 			why = ""
 		}
-		if why != "" {
+		if why != "" && u.Key != "image" {
 			x.links = append(x.links, linksBy(in, s, u.Key)...)
 		}
 		if why != "" && !contains(x.serious, why) {
@@ -260,31 +266,56 @@ func likeDefined(in *Input, name string) string {
 
 func shellBeats(in *Input) []finding.Finding {
 	var out []finding.Finding
-	seen := map[string]bool{}
-	for _, s := range in.Deployment.Services {
-		for _, key := range s.Keys() {
-			for _, v := range s.Env[key].Variables {
-				l := definition(in, v.Name)
-				if v.Source != deployment.FromProcess || seen[v.Name] || l == nil || l.Reveal() == v.Reveal() {
-					continue
-				}
-				seen[v.Name] = true
-				given, written := v.String(), l.String()
-				what := "it is " + quote(given) + " there and " + quote(written) + " in " + l.At.File
-				if v.IsSecret() || l.IsSecret() {
-					what = "the two differ"
-				}
-				out = append(out, finding.Finding{
-					Subject: v.Name, Key: v.Name,
-					Message:     v.Name + " comes from the environment of whoever runs Compose: " + what + ".",
-					Consequence: "What is written in " + l.At.File + " has no effect, until Compose is run from another shell and the deployment changes.",
-					Remedy:      "Run unset " + v.Name + " before Compose, or make " + l.At.File + " say the same.",
-					Locations:   []finding.Location{l.ValueAt.As(finding.Overridden), v.Use.As(finding.Origin)},
-				})
+	for _, f := range in.Deployment.EnvFiles {
+		for i := range f.Lines {
+			l := &f.Lines[i]
+			given, set := in.Deployment.ProcessValue(l.Key)
+			if !f.Project || l.Bad != "" || l.Bare || !set || given.Reveal() == l.Reveal() || definition(in, l.Key) != l || !referenced(in, l.Key) {
+				continue
 			}
+			what := "it is " + quote(given.String()) + " there and " + quote(l.String()) + " in " + f.File
+			if given.IsSecret() || l.IsSecret() {
+				what = "the two differ"
+			}
+			v := finding.Finding{
+				Subject: l.Key, Key: l.Key,
+				Message:     l.Key + " comes from the environment of whoever runs Compose: " + what + ".",
+				Consequence: "What is written in " + f.File + " has no effect, until Compose is run from another shell and the deployment changes.",
+				Remedy:      "Run unset " + l.Key + " before Compose, or make " + f.File + " say the same.",
+				Locations:   append([]finding.Location{l.ValueAt.As(finding.Overridden)}, useOf(in, l.Key)...),
+			}
+			if l.Key == "COMPOSE_PROJECT_NAME" {
+				v.Consequence = "Every volume and container gets another name: Compose makes new, empty volumes, and all mail seems to be gone until the name is right again."
+			}
+			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// useOf gives the first place where a service takes a value from a variable,
+// else where the compose files mention it.
+func useOf(in *Input, name string) []finding.Location {
+	for _, s := range in.Deployment.Services {
+		for _, key := range s.Keys() {
+			for _, v := range s.Env[key].Variables {
+				if v.Name == name && !v.Use.IsZero() {
+					return []finding.Location{v.Use.As(finding.Origin)}
+				}
+			}
+		}
+	}
+	return mentionOf(in, name)
+}
+
+// mentionOf gives the first place where the compose files use a variable.
+func mentionOf(in *Input, name string) []finding.Location {
+	for _, sc := range in.Deployment.Scalars() {
+		if mentions(sc.Text, name) || sc.InList && sc.Text == name {
+			return []finding.Location{sc.At.As(finding.Origin)}
+		}
+	}
+	return nil
 }
 
 // settingReaders: names that are settings of a container, not variables for

@@ -228,7 +228,8 @@ func fieldMayChange(field string, p *fix.Plan) bool {
 		"restart":     {"one-shot-restart"},
 		"networks":    {"link-no-shared-network", "compose-undefined-network", "fqdncleaned-mismatch"},
 		"volumes":     {"machine-id-legacy", "compose-undefined-volume"},
-		"healthcheck": {"mariadb-client-renamed"},
+		"healthcheck": {"mariadb-client-renamed", "dollar-not-doubled"},
+		"command":     {"dollar-not-doubled"},
 	}
 	return slices.ContainsFunc(p.Done, func(s fix.Step) bool { return slices.Contains(about[field], s.Finding.ID) })
 }

@@ -1,0 +1,160 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+)
+
+// environmentRules are about how names and values are written under environment.
+func environmentRules() []Rule {
+	return []Rule{
+		{
+			ID: "environment-blank", Fixable: true, Subject: "env files", Severity: finding.Warning,
+			Title:  "A blank stands beside the = of a list item",
+			Why:    "In - NAME = value the blanks are a part of the name and of the value; only env files forgive them.",
+			Source: "compose-go types/mapping.go",
+			Check:  environmentBlank,
+		},
+		{
+			ID: "environment-stray-character", Fixable: true, Subject: "env files", Severity: finding.Warning,
+			Title:  "A value has a left-over character at its end",
+			Why:    "A quote without its other half, a comma from JSON or the backslash of a shell command stay in the value when it is copied into a compose or env file.",
+			Source: "Compose specification, environment",
+			Check:  strayCharacter,
+		},
+		{
+			ID: "environment-name-case", Fixable: true, Subject: "settings", Severity: finding.Warning,
+			Title:  "A setting is written in the wrong case",
+			Why:    "The names of environment variables are case-sensitive; a start script that asks for FQDN does not see Fqdn.",
+			Source: "environ(7); kopano-docker start scripts",
+			Check:  environmentCase,
+		},
+	}
+}
+
+func environmentBlank(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, sc := range in.Deployment.Scalars() {
+		if len(sc.Path) != 4 || sc.Path[0] != "services" || sc.Path[2] != "environment" || !sc.InList {
+			continue
+		}
+		name, text, given := strings.Cut(sc.Text, "=")
+		key := strings.TrimSpace(name)
+		before := name != key
+		after := strings.HasPrefix(text, " ") && strings.TrimSpace(text) != "" && sc.Plain
+		// Of a value that begins with a blank another rule speaks where kcconf.py writes it.
+		if !given || !before && (!after || isSettingKey(key)) {
+			continue
+		}
+		f := finding.Finding{
+			Subject: sc.Path[1], Key: key,
+			Message:     "The value of " + key + " begins with a blank.",
+			Consequence: "The program gets the blank as a part of the value; a password or a name is then wrong.",
+			Remedy:      "Write " + key + "=… without blanks around the =.",
+			Locations:   []finding.Location{sc.At.As(finding.Fix)},
+		}
+		if before {
+			f.Message = "The name of " + key + " has a blank at its end, so it is another name."
+			f.Consequence = "The program does not see the setting."
+		}
+		blanks := len(text) - len(strings.TrimLeft(text, " "))
+		f.Edits = in.Deployment.ReplaceStart(sc.At, name+"="+text[:blanks], key+"=")
+		out = append(out, f)
+	}
+	return out
+}
+
+var (
+	listEnd   = regexp.MustCompile(`^(yes|no|true|false|on|off|[0-9]+)[,;]$`)
+	shellEnd  = regexp.MustCompile(`\s\\$`)
+	quoteOnly = regexp.MustCompile(`^["'][^"'{}\[\]]+$|^[^"'{}\[\] ]+["']$`)
+)
+
+// strayIn gives a value without the character that was left over at its end.
+func strayIn(text string) (better, what string) {
+	switch {
+	case listEnd.MatchString(text):
+		return text[:len(text)-1], "the character " + text[len(text)-1:] + " at its end"
+	case shellEnd.MatchString(text):
+		return strings.TrimRight(text[:len(text)-1], " \t"), "a backslash at its end"
+	case quoteOnly.MatchString(text):
+		return strings.Trim(text, `"'`), "a quote without its other half"
+	}
+	return "", ""
+}
+
+func strayCharacter(in *Input) []finding.Finding {
+	want := func(_ *deployment.Service, key string) bool {
+		return !strings.HasPrefix(key, "CRON") && !strings.Contains(key, "SUBJECT")
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		better, what := strayIn(x.text())
+		if what == "" || better == "" || x.shown() == secret.Hidden {
+			return nil // a password may end in anything
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ", with " + what + ".",
+			consequence: "The program gets the character as a part of the value and does not recognise it.",
+			remedy:      "Write " + x.name() + "=" + better,
+			write:       better,
+		}
+	})
+}
+
+// settingsRead gives the settings that a role is known to read: what its links
+// need and what breaks it when it is empty.
+func settingsRead(role kopano.Role) []string {
+	keys := sorted(brokenWhenEmpty[role])
+	for _, l := range kopano.Links {
+		if l.From == role {
+			keys = append(keys, l.Requires...)
+			keys = append(keys, l.Address.Setting, l.Address.HostSetting, l.Address.PortSetting)
+		}
+		for _, p := range l.Same {
+			if l.From == role {
+				keys = append(keys, p.From)
+			}
+			if l.To == role {
+				keys = append(keys, p.To)
+			}
+		}
+	}
+	if _, core := coreRoles[role]; core {
+		keys = append(keys, "SERVICE_TO_START")
+	}
+	return append(keys, "TZ")
+}
+
+func environmentCase(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		role := in.Topology.Role(s)
+		// Other rules know the settings of konnect, kwmserver and Meet, and those of *.cfg files.
+		return role != kopano.Unknown && !isSettingKey(strings.ToUpper(key)) &&
+			!slices.Contains([]kopano.Role{kopano.Konnect, kopano.Kwmserver, kopano.Kwmbridge, kopano.Meet, kopano.Kapps}, role)
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		key := x.value.Key
+		read := settingsRead(in.Topology.Role(x.service))
+		i := slices.IndexFunc(read, func(r string) bool { return strings.EqualFold(r, key) })
+		if i < 0 || slices.Contains(read, key) {
+			return nil
+		}
+		v := &verdict{
+			key:         true,
+			message:     key + " is not read; the setting is called " + read[i] + ".",
+			consequence: "The setting has no effect.",
+			remedy:      "Write " + read[i],
+			rename:      read[i],
+		}
+		if _, both := x.service.Get(read[i]); both {
+			v.remedy = "Delete it; " + read[i] + " is there as well."
+		}
+		return v
+	})
+}
