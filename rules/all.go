@@ -17,6 +17,8 @@ func All() []Rule {
 		settingRules(),
 		kcconfRules(),
 		valueRules(),
+		settingValueRules(),
+		switchRules(),
 		phpAppRules(),
 		formatRules(),
 		addressRules(),

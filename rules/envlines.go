@@ -139,7 +139,7 @@ func envAfterQuote(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
 		for i, l := range f.Lines {
-			if !afterQuote(l) || badOnLine(f, i+1, l.LastLine) {
+			if !afterQuote(l) || len(swallowed(l)) > 0 || badOnLine(f, i+1, l.LastLine) {
 				continue
 			}
 			out = append(out, finding.Finding{

@@ -36,7 +36,7 @@ func TestFQDNFault(t *testing.T) {
 func TestListenFault(t *testing.T) {
 	faultTable(t, func(s string) string { return listenFault(s, false) }, map[string]string{
 		"0.0.0.0:236": "", "*:236": "", "*%lo:236": "", "[::]:236": "", "[::1]:236": "", "127.0.0.1:236": "", "unix:/run/kopano/server.sock": "", "0.0.0.0%eth0:143": "",
-		"kopano_server:236": "name", "236": "address in front", "0.0.0.0": "no port", "0.0.0.0:0": "no port", "0.0.0.0:http": "no port", "0.0.0.0:70000": "no port", ":": "no port", "::1": "no port",
+		"kopano_server:236": "name", "236": "address in front", "0.0.0.0": "no port", "0.0.0.0:0": "no port", "0.0.0.0:http": "no port", "0.0.0.0:70000": "no port", ":": "no port", "::1": "no port", "0.0.0.0:236,[::]:236": "separated by blanks",
 	})
 	if got := listenFault("kopano_kapi:8039", true); got != "" {
 		t.Errorf("kapi with a name: %q, want no fault", got)

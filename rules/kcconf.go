@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -58,7 +60,7 @@ func kcconfRules() []Rule {
 		{
 			ID: "service-to-start-invalid", Fixable: true, Subject: "settings", Severity: finding.Error,
 			Title:  "SERVICE_TO_START names no service of the core image",
-			Why:    "The start script ends with \"Invalid service specified\" (core/start-service.sh). kapid was renamed to kapi in 2019.",
+			Why:    "The start script ends with \"Invalid service specified\" (core/start-service.sh). kapid was renamed to kapi in August 2019; images from before know kapid only.",
 			Source: "kopano-docker core/start-service.sh",
 			Check:  serviceToStart,
 		},
@@ -201,10 +203,44 @@ func serviceToStart(in *Input) []finding.Finding {
 			remedy:      "Write one of " + list(startable, 12) + ".",
 		}
 		if x.text() == "kapid" {
-			v.remedy, v.write = "Write SERVICE_TO_START=kapi", "kapi"
-		} else if near, ok := nearestOf(x.text(), startable); ok {
+			return kapidFor(x, v)
+		}
+		if near, ok := nearestOf(x.text(), startable); ok {
 			v.remedy, v.write = "Write SERVICE_TO_START="+near, near
 		}
 		return v
 	})
+}
+
+// kapidFor judges the old name of kapi: images of August 2019 and later do not
+// know it (kopano-docker commit 4878fc9), and earlier ones know no other.
+func kapidFor(x sighting, v *verdict) *verdict {
+	tag := tagOf(x.service.Image)
+	switch {
+	case beforeKapi(strings.TrimPrefix(tag, "core-")):
+		return nil // pinned to a release of that time
+	case tag == "" || strings.HasSuffix(x.service.Image, ":"):
+		v.severity, v.stops = finding.Warning, false
+		v.consequence = "With an image of today the container ends at start, again and again."
+		v.message = x.name() + " is kapid, which images since August 2019 call kapi; which image this is cannot be told."
+		v.remedy = "Write SERVICE_TO_START=kapi with an image of today; with one from before that month kapid is right."
+		return v
+	}
+	v.remedy, v.write = "Write SERVICE_TO_START=kapi", "kapi"
+	return v
+}
+
+// release87 reads a tag such as 8.7.82.165.
+var release87 = regexp.MustCompile(`^8\.(\d+)(?:\.(\d+))?`)
+
+// beforeKapi reports whether a release of kopano-core is from the time before
+// the name changed: 8.7.84 is the last one of that summer.
+func beforeKapi(tag string) bool {
+	m := release87.FindStringSubmatch(tag)
+	if m == nil {
+		return false
+	}
+	minor, _ := strconv.Atoi(m[1])
+	patch, _ := strconv.Atoi(m[2])
+	return minor < 7 || minor == 7 && patch <= 84
 }

@@ -119,6 +119,9 @@ func booleanYes(in *Input) []finding.Finding {
 
 func booleanPython(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
+		if _, stray := strayIn(x.text()); stray != "" {
+			return nil // another rule speaks of it
+		}
 		if !slices.Contains(pythonChecks, st.section) || !isBoolean(st) || slices.Contains(pythonBool, x.text()) || !slices.Contains(coreRoles[in.Topology.Role(x.service)], st.section) {
 			return nil
 		}
@@ -185,6 +188,9 @@ func listenFault(addr string, names bool) string {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
+		if strings.Contains(addr, ",") {
+			return "addresses are separated by blanks, not by commas"
+		}
 		if isPort(addr) {
 			return "the address in front of the port is missing"
 		}
