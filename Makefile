@@ -35,8 +35,7 @@ bench: ## run the benchmarks
 
 .PHONY: docs
 docs: ## write the generated pages of docs/ anew
-	$(GO) run ./cmd/kopano-doctor rules --format markdown --output docs/rules.md --examples testdata/rules
-	$(GO) run ./cmd/kopano-doctor checks --format markdown --output docs/checks.md
+	$(GO) run ./internal/docgen/write docs
 	cp internal/config/kopano-doctor.schema.json docs/
 
 .PHONY: cover

@@ -3,7 +3,6 @@ package rules_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +15,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/rulebook"
 	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
 )
@@ -24,10 +24,10 @@ var update = flag.Bool("update", false, "write the expected findings of the rule
 
 const (
 	examples = "../testdata/rules"
-	wanted   = "want.txt"              // beside a bad example: the findings of its rule
-	excused  = "other-errors-expected" // beside a good example: why other rules find errors in it
-	process  = "environ"               // beside an example: KEY=VALUE lines of the process that runs Compose
-	baseline = "baseline.json"         // beside an example: what --baseline names
+	wanted   = rulebook.Wanted
+	excused  = rulebook.Excused
+	process  = rulebook.Process
+	baseline = "baseline.json" // beside an example: what --baseline names
 )
 
 // today is the day on which the examples are looked at.
@@ -199,26 +199,8 @@ func secretWord(s string) *regexp.Regexp {
 	return regexp.MustCompile(`(^|[^A-Za-z0-9_])` + regexp.QuoteMeta(s) + `($|[^A-Za-z0-9_])`)
 }
 
-// render writes findings as want.txt holds them and the rule reference prints them.
-func render(fs []finding.Finding) string {
-	var b strings.Builder
-	for i, f := range fs {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		first := f.First()
-		fmt.Fprintf(&b, "%s %s %s\n", f.Severity, first, f.Subject)
-		fmt.Fprintf(&b, "  %s\n", f.Message)
-		if f.Consequence != "" {
-			fmt.Fprintf(&b, "  Breaks: %s\n", f.Consequence)
-		}
-		fmt.Fprintf(&b, "  Fix: %s\n", f.Remedy)
-		for _, l := range f.Locations[min(1, len(f.Locations)):] {
-			fmt.Fprintf(&b, "  %s: %s\n", l.Role, l)
-		}
-	}
-	return b.String()
-}
+// render writes findings as want.txt holds them.
+func render(fs []finding.Finding) string { return rulebook.FormatFindings(fs) }
 
 var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 

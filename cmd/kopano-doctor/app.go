@@ -129,7 +129,8 @@ Docker Compose: in its files, and on the links between its services.
 Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
   kopano-doctor fix [DIR]         show what can be repaired, or repair it
-  kopano-doctor rules [ID]        list what is looked for, or explain one rule
+  kopano-doctor explain ID        explain the ID that a report has in brackets
+  kopano-doctor rules             list what is looked for in the files
   kopano-doctor checks            list what is asked of the running services
   kopano-doctor init [DIR]        write a file with settings, all switched off
   kopano-doctor version           print the version
@@ -151,7 +152,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand()},
+		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

@@ -20,7 +20,7 @@ A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a
 
 `)
 	for _, d := range docs {
-		fmt.Fprintf(&b, "- [%s](#%s)\n", d.Title, anchor(d.Title))
+		fmt.Fprintf(&b, "- [%s](#%s)\n", d.Title, Anchor(d.Title))
 	}
 	for _, d := range docs {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", d.Title, d.Asks)
@@ -32,7 +32,7 @@ A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a
 		for _, id := range checks.LinksOf(d.Check) {
 			fmt.Fprintf(&b, "- `%s`", id)
 			if l := kopano.LinkByID(id); l != nil {
-				fmt.Fprintf(&b, ": without it, %s", lowerFirst(l.Loses))
+				fmt.Fprintf(&b, ": without it, %s", LowerFirst(l.Loses))
 			}
 			b.WriteString("\n")
 		}
@@ -45,8 +45,8 @@ A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a
 	return err
 }
 
-// anchor gives the fragment that GitHub makes of a heading.
-func anchor(title string) string {
+// Anchor gives the fragment that GitHub makes of a heading.
+func Anchor(title string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(title) {
 		switch {
@@ -59,8 +59,8 @@ func anchor(title string) string {
 	return b.String()
 }
 
-// lowerFirst makes a sentence the tail of another, unless it begins with a name.
-func lowerFirst(s string) string {
+// LowerFirst makes a sentence the tail of another, unless it begins with a name.
+func LowerFirst(s string) string {
 	word, _, _ := strings.Cut(s, " ")
 	if word == "" || word != strings.ToUpper(word[:1])+strings.ToLower(word[1:]) || strings.HasPrefix(word, "Kopano") || word == "Meet" || word == "Konnect" {
 		return s

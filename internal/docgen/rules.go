@@ -3,135 +3,145 @@ package docgen
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
-	"github.com/kopano-doctor/kopano-doctor/rules"
+	"github.com/kopano-doctor/kopano-doctor/internal/rulebook"
 )
 
-// Files beside an example that are not part of the deployment.
+// Index is the name of the page that leads to the others.
+const Index = "README.md"
+
 const (
-	wanted  = "want.txt"
-	excused = "other-errors-expected"
-	process = "environ"
+	notice = "<!-- Written by `make docs` from the rules and their examples in testdata/rules; do not edit. -->\n"
+	intro  = "What kopano-doctor finds in the files alone, without asking any server: %d rules, %d of which `kopano-doctor fix` can repair. " +
+		"Each has an ID that does not change. An error means that something will not work or that data is at risk, " +
+		"a warning that it will bite, an info is worth knowing. `kopano-doctor explain ID` shows a rule in the terminal. " +
+		"Of each rule's examples the pages show two; all are in `testdata/rules`.\n"
 )
 
-// Rules writes the rule reference in Markdown: an index, and for each rule why
-// it matters, a bad example with what the rule says about it, and a good one.
-// examples holds a folder ID/bad*/ and ID/good*/ for each rule. It is an error
-// when a rule has no example, or the writer or a file fails.
-func Rules(w io.Writer, all []rules.Rule, examples fs.FS) error {
+// Rules writes the whole rule reference as one page.
+func Rules(w io.Writer, all []rulebook.Entry) error {
 	var b bytes.Buffer
-	b.WriteString("# Rules\n\n")
-	b.WriteString("<!-- Written by `make docs` from the rules and their examples in testdata/rules; do not edit. -->\n\n")
-	fmt.Fprintf(&b, "What kopano-doctor finds in the files alone, without asking any server: %d rules. "+
-		"Each has an ID that does not change. An error means that something will not work or that data is at risk, "+
-		"a warning that it will bite, an info is worth knowing.\n\n", len(all))
-	index(&b, all)
-	for _, r := range all {
-		if err := rule(&b, r, examples); err != nil {
-			return fmt.Errorf("rule %s: %w", r.ID, err)
+	b.WriteString("# Rules\n\n" + notice + "\n")
+	fmt.Fprintf(&b, intro, len(all), repairable(all))
+	for _, s := range bySubject(all) {
+		fmt.Fprintf(&b, "\n# %s\n\n", heading(s.Name))
+		table(&b, s.Rules, "")
+		for _, e := range s.Rules {
+			entry(&b, e)
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func index(b *bytes.Buffer, all []rules.Rule) {
-	subject := ""
-	for _, r := range all {
-		if r.Subject != subject {
-			subject = r.Subject
-			fmt.Fprintf(b, "**%s**\n\n| rule | severity | what is wrong |\n|---|---|---|\n", subject)
+// RulePages gives the rule reference as an index and a page for each subject,
+// by file name.
+func RulePages(all []rulebook.Entry) map[string][]byte {
+	pages := map[string][]byte{Index: index(all)}
+	for _, s := range bySubject(all) {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "# Rules: %s\n\n%s\n[All rules](%s)\n\n", s.Name, notice, Index)
+		table(&b, s.Rules, "")
+		for _, e := range s.Rules {
+			entry(&b, e)
 		}
-		fmt.Fprintf(b, "| [%s](#%s) | %s | %s |\n", r.ID, r.ID, r.Severity, cell(r.Title))
-		if last(all, r) {
-			b.WriteByte('\n')
+		pages[rulebook.Page(s.Name)] = b.Bytes()
+	}
+	return pages
+}
+
+func index(all []rulebook.Entry) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Rules\n\n" + notice + "\n")
+	fmt.Fprintf(&b, intro, len(all), repairable(all))
+	for _, s := range bySubject(all) {
+		page := rulebook.Page(s.Name)
+		fmt.Fprintf(&b, "\n## [%s](%s)\n\n", heading(s.Name), page)
+		table(&b, s.Rules, page)
+	}
+	return b.Bytes()
+}
+
+func bySubject(all []rulebook.Entry) []rulebook.Subject[rulebook.Entry] {
+	return rulebook.BySubject(all, func(e rulebook.Entry) string { return e.Subject })
+}
+
+func repairable(all []rulebook.Entry) int {
+	n := 0
+	for _, e := range all {
+		if e.Fixable {
+			n++
 		}
+	}
+	return n
+}
+
+// heading makes a subject the title of a section.
+func heading(subject string) string { return strings.ToUpper(subject[:1]) + subject[1:] }
+
+// table lists rules that are explained on a page, "" for this one.
+func table(b *bytes.Buffer, all []rulebook.Entry, page string) {
+	b.WriteString("| rule | severity | fix | what is wrong |\n|---|---|---|---|\n")
+	for _, e := range all {
+		fix := ""
+		if e.Fixable {
+			fix = "fix"
+		}
+		fmt.Fprintf(b, "| [%s](%s#%s) | %s | %s | %s |\n", e.ID, page, e.ID, e.Severity, fix, cell(e.Title))
 	}
 }
 
-// last reports whether r is the last of its subject in a row.
-func last(all []rules.Rule, r rules.Rule) bool {
-	for i := range all {
-		if all[i].ID == r.ID {
-			return i+1 == len(all) || all[i+1].Subject != r.Subject
-		}
-	}
-	return false
+// prose keeps a text from meaning something in Markdown. Underscores within
+// words mean nothing there; a single line break would be lost.
+func prose(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "<", "&lt;", "*", `\*`, "`", "\\`", "\n", "  \n").Replace(s)
 }
 
 // cell keeps a text from breaking a table.
-func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+func cell(s string) string { return strings.ReplaceAll(prose(s), "|", `\|`) }
 
-func rule(b *bytes.Buffer, r rules.Rule, examples fs.FS) error {
-	fmt.Fprintf(b, "## %s\n\n%s (%s).\n\n%s\n\n", r.ID, r.Title, r.Severity, r.Why)
-	if r.Fixable {
-		b.WriteString("`kopano-doctor fix` can repair it where there is one right answer.\n\n")
+func entry(b *bytes.Buffer, e rulebook.Entry) {
+	fmt.Fprintf(b, "\n## %s\n\n**%s** (%s).\n\n%s\n", e.ID, prose(e.Title), e.Severity, prose(e.Why))
+	fact(b, "Breaks", prose(e.Consequence))
+	fact(b, "Fix", prose(e.Remedy))
+	if e.Fixable {
+		fact(b, "Repair", fmt.Sprintf("where there is one right answer, `kopano-doctor fix --rule %s` makes the change.", e.ID))
 	}
-	for _, kind := range []string{"bad", "good"} {
-		dir, err := first(examples, r.ID, kind)
-		if err != nil {
-			return err
-		}
-		if err := example(b, examples, dir, kind); err != nil {
-			return err
-		}
+	b.WriteString("\nBad:\n\n")
+	example(b, e.Examples.Bad)
+	b.WriteString("kopano-doctor says:\n\n")
+	block(b, "text", says(e.Examples.Bad.Says))
+	b.WriteString("Good:\n\n")
+	example(b, e.Examples.Good)
+	b.WriteString("More:\n\n")
+	if e.Source != "" {
+		fmt.Fprintf(b, "- Source: %s\n", prose(e.Source))
 	}
-	return nil
+	if e.Since != "" {
+		fmt.Fprintf(b, "- Since: %s\n", prose(e.Since))
+	}
+	fmt.Fprintf(b, "- Suppress: `# kopano-doctor: ignore=%s because REASON` ([how](../configuration.md))\n", e.ID)
 }
 
-// first gives the folder of the first bad or good example: the one without a suffix, where there is one.
-func first(examples fs.FS, id, kind string) (string, error) {
-	entries, err := fs.ReadDir(examples, id)
-	if err != nil {
-		return "", err
+func fact(b *bytes.Buffer, name, text string) {
+	if text != "" {
+		fmt.Fprintf(b, "\n%s: %s\n", name, text)
 	}
-	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), kind) {
-			return path.Join(id, e.Name()), nil
-		}
-	}
-	return "", errors.New("no " + kind + " example")
 }
 
-func example(b *bytes.Buffer, examples fs.FS, dir, kind string) error {
-	entries, err := fs.ReadDir(examples, dir)
-	if err != nil {
-		return err
+func example(b *bytes.Buffer, e rulebook.Example) {
+	for _, name := range slices.Sorted(maps.Keys(e.Files)) {
+		block(b, language(name), append([]string{"# " + name}, rulebook.Lines(e.Files[name])...))
 	}
-	if kind == "bad" {
-		b.WriteString("Bad:\n\n")
-	} else {
-		b.WriteString("Good:\n\n")
+	if len(e.Environment) > 0 {
+		block(b, "sh", []string{"# in the shell that runs Compose", "export " + strings.Join(e.Environment, " ")})
 	}
-	var says []byte
-	for _, e := range entries {
-		if e.IsDir() || e.Name() == excused {
-			continue
-		}
-		text, err := fs.ReadFile(examples, path.Join(dir, e.Name()))
-		if err != nil {
-			return err
-		}
-		switch e.Name() {
-		case wanted:
-			says = text
-		case process:
-			block(b, "sh", "# in the shell that runs Compose\n", "export "+string(text))
-		default:
-			block(b, language(e.Name()), "# "+e.Name()+"\n", string(text))
-		}
-	}
-	if len(says) > 0 {
-		b.WriteString("kopano-doctor says:\n\n")
-		block(b, "text", "", string(says))
-	}
-	return nil
 }
 
 func language(name string) string {
@@ -144,17 +154,29 @@ func language(name string) string {
 	return "text"
 }
 
-// block writes a fenced block; what would spoil the page is made visible.
-func block(b *bytes.Buffer, language, head, text string) {
+// says gives the findings in short: the rest stands in the report.
+func says(fs []rulebook.Finding) []string {
+	var lines []string
+	for _, f := range fs {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", f.Severity, f.Locations[0], f.Subject))
+		lines = append(lines, strings.Split("  "+f.Message, "\n")...)
+		lines = append(lines, strings.Split("  Fix: "+f.Remedy, "\n")...)
+		for _, l := range f.Locations[1:] {
+			lines = append(lines, fmt.Sprintf("  %s: %s", l.Role, l))
+		}
+	}
+	return lines
+}
+
+// block writes a fenced block.
+func block(b *bytes.Buffer, language string, lines []string) {
 	const longest = 160
-	text = strings.NewReplacer("\ufeff", "<BOM>", "\r", "<CR>").Replace(strings.TrimRight(text, "\n"))
-	fmt.Fprintf(b, "```%s\n%s", language, head)
-	for line := range strings.SplitSeq(text, "\n") {
+	fmt.Fprintf(b, "```%s\n", language)
+	for _, line := range lines {
 		if r := []rune(line); len(r) > longest && language != "text" {
 			line = string(r[:longest]) + "…"
 		}
-		b.WriteString(line)
-		b.WriteByte('\n')
+		b.WriteString(line + "\n")
 	}
 	b.WriteString("```\n\n")
 }

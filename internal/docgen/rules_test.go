@@ -3,77 +3,99 @@ package docgen_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/docgen"
-	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/rulebook"
 	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
+	"github.com/kopano-doctor/kopano-doctor/testdata"
 )
 
-// TestRulesPageIsCurrent fails when docs/rules.md was not written anew after a change.
-func TestRulesPageIsCurrent(t *testing.T) {
-	var got bytes.Buffer
-	if err := docgen.Rules(&got, slices.Concat(rules.All(), suppress.Rules(suppress.Setup{})), os.DirFS("../../testdata/rules")); err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("../../docs/rules.md")
+const folder = "../../docs/rules"
+
+// TestRulePagesAreCurrent fails when docs/rules was not written anew after a
+// change, and when the page of a subject is left that is gone.
+func TestRulePagesAreCurrent(t *testing.T) {
+	entries, err := rulebook.Read(slices.Concat(rules.All(), suppress.Rules(suppress.Setup{})), testdata.Examples())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Error("docs/rules.md is not what the rules and their examples say; run make docs")
+	pages := docgen.RulePages(entries)
+	for name, want := range pages {
+		got, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("docs/rules/%s is not what the rules and their examples say; run make docs (%v)", name, err)
+		}
 	}
-}
-
-func TestRules(t *testing.T) {
-	all := []rules.Rule{
-		{ID: "a-rule", Subject: "one", Severity: finding.Error, Title: "A thing | is wrong", Why: "It breaks."},
-		{ID: "b-rule", Subject: "two", Severity: finding.Info, Title: "Another", Why: "So."},
-	}
-	examples := fstest.MapFS{
-		"a-rule/bad/docker-compose.yml":         {Data: []byte("services: {}\r\n")},
-		"a-rule/bad/want.txt":                   {Data: []byte("error a says\n")},
-		"a-rule/bad-2/docker-compose.yml":       {Data: []byte("second: {}\n")},
-		"a-rule/good/docker-compose.yml":        {Data: []byte("services: {x: 1}\n")},
-		"a-rule/good/other-errors-expected":     {Data: []byte("reason\n")},
-		"b-rule/bad/.env":                       {Data: []byte("\ufeffA=1\n")},
-		"b-rule/bad/environ":                    {Data: []byte("A=2\n")},
-		"b-rule/good/docker-compose.yml":        {Data: []byte("x: 1\n")},
-		"b-rule/good/more/nested/is-left-alone": {Data: []byte("x")},
-	}
-	var b bytes.Buffer
-	if err := docgen.Rules(&b, all, examples); err != nil {
+	files, err := os.ReadDir(folder)
+	if err != nil {
 		t.Fatal(err)
 	}
-	page := b.String()
-	for _, want := range []string{
-		"2 rules", "| [a-rule](#a-rule) | error | A thing \\| is wrong |\n\n**two**", "## a-rule\n\nA thing | is wrong (error).\n\nIt breaks.\n",
-		"# docker-compose.yml\nservices: {}<CR>\n", "kopano-doctor says:\n\n```text\nerror a says\n```", "<BOM>A=1", "export A=2",
-	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("page lacks %q", want)
-		}
-	}
-	for _, not := range []string{"second", "reason", "is-left-alone"} {
-		if strings.Contains(page, not) {
-			t.Errorf("page has %q", not)
+	for _, f := range files {
+		if _, ok := pages[f.Name()]; !ok {
+			t.Errorf("docs/rules/%s is the page of no subject; run make docs", f.Name())
 		}
 	}
 }
 
-func TestRulesWantsExamples(t *testing.T) {
-	all := []rules.Rule{{ID: "a-rule", Subject: "one", Severity: finding.Error, Title: "T", Why: "W"}}
-	for name, examples := range map[string]fstest.MapFS{
-		"no folder": {},
-		"no good":   {"a-rule/bad/docker-compose.yml": {Data: []byte("x\n")}},
+func sample() []rulebook.Entry {
+	bad := rulebook.Example{
+		Files: map[string]string{"docker-compose.yml": "services: {}\r\n", ".env": "\ufeffA=1\n"}, Environment: []string{"A=2"},
+		Says: []rulebook.Finding{{
+			Severity: "error", Subject: "a", Message: "says\nmore", Consequence: "nobody works", Remedy: "write this",
+			Locations: []rulebook.Place{{File: ".env", Line: 1, Column: 3, Role: "fix"}, {File: "docker-compose.yml", Line: 1, Role: "origin"}},
+		}},
+	}
+	good := rulebook.Example{Files: map[string]string{"docker-compose.yml": "services: {x: 1}\n"}}
+	return []rulebook.Entry{
+		{ID: "a-rule", Subject: "one thing", Severity: "error", Title: "A thing | is wrong", Why: "It <breaks> *all*.\nTwo.", Fixable: true,
+			Source: "program.c", Since: "program 3", Consequence: "nobody works", Remedy: "write this", Examples: rulebook.Examples{Bad: bad, Good: good}},
+		{ID: "b-rule", Subject: "two", Severity: "info", Title: "Another", Why: "So.", Examples: rulebook.Examples{Bad: bad, Good: good}},
+		{ID: "c-rule", Subject: "one thing", Severity: "warning", Title: "A third", Why: "Well.", Examples: rulebook.Examples{Bad: bad, Good: good}},
+	}
+}
+
+func TestRulePages(t *testing.T) {
+	pages := docgen.RulePages(sample())
+	if len(pages) != 3 {
+		t.Errorf("%d pages, want an index and two subjects", len(pages))
+	}
+	for name, wants := range map[string][]string{
+		docgen.Index: {
+			"3 rules, 1 of which", "## [One thing](one-thing.md)", "| [a-rule](one-thing.md#a-rule) | error | fix | A thing \\| is wrong |\n| [c-rule](one-thing.md#c-rule) |",
+			"| [b-rule](two.md#b-rule) | info |  | Another |",
+		},
+		"one-thing.md": {
+			"# Rules: one thing\n", "| [a-rule](#a-rule) | error |", "## a-rule\n\n**A thing | is wrong** (error).\n\nIt &lt;breaks> \\*all\\*.  \nTwo.\n\nBreaks: nobody works\n\nFix: write this\n",
+			"fix --rule a-rule", "# docker-compose.yml\nservices: {}<CR>\n", "<BOM>A=1", "export A=2", "- Source: program.c\n- Since: program 3\n",
+			"kopano-doctor says:\n\n```text\nerror .env:1:3: a\n  says\nmore\n  Fix: write this\n  origin: docker-compose.yml:1\n```", "services: {x: 1}", "## c-rule",
+		},
+		"two.md": {"## b-rule"},
 	} {
-		if err := docgen.Rules(&bytes.Buffer{}, all, examples); err == nil || !strings.Contains(err.Error(), "a-rule") {
-			t.Errorf("%s: error %v, want one that names the rule", name, err)
+		for _, want := range wants {
+			if !strings.Contains(string(pages[name]), want) {
+				t.Errorf("%s lacks %q:\n%s", name, want, pages[name])
+			}
+		}
+	}
+	if strings.Contains(string(pages["two.md"]), "a-rule") || strings.Contains(string(pages["two.md"]), "fix --rule") {
+		t.Error("the page of a subject has what belongs to another")
+	}
+}
+
+func TestRulesOnOnePage(t *testing.T) {
+	var b bytes.Buffer
+	if err := docgen.Rules(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"3 rules", "\n# One thing\n", "| [b-rule](#b-rule) |", "## a-rule", "## b-rule", "## c-rule"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("page lacks %q", want)
 		}
 	}
 }

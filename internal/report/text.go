@@ -76,7 +76,7 @@ func (s style) severity(word string) *color.Color {
 
 // plainer replaces what a terminal without UTF-8 would garble. The mark of a
 // hidden secret stays as it is: programs look for it.
-var plainer = strings.NewReplacer("→", "->", "…", "...", "–", "-", "—", "-", "’", "'", "“", `"`, "”", `"`)
+var plainer = strings.NewReplacer("→", "->", "…", "...", "–", "-", "—", "-", "─", "-", "’", "'", "“", `"`, "”", `"`)
 
 // text gives s as this terminal can show it.
 func (p *printer) text(s string) string {
