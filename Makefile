@@ -33,6 +33,10 @@ lint: ## formatting, vet, staticcheck, and govulncheck where its database can be
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: precision
+precision: ## print what each rule finds, in how many deployments (KOPANO_DOCTOR_CORPUS)
+	@$(GO) run ./internal/precision
+
 .PHONY: docs
 docs: ## write the generated pages of docs/ anew
 	$(GO) run ./internal/docgen/write docs

@@ -3,13 +3,12 @@ package rules_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	find "github.com/kopano-doctor/kopano-doctor/internal/corpus"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
@@ -26,44 +25,18 @@ func corpus(t *testing.T) string {
 	return dir
 }
 
-// deployments gives everything in the corpus that can be loaded: folders with
-// their default files, and every other compose file on its own.
-func deployments(t *testing.T, root string) []deployment.Options {
-	t.Helper()
-	var out []deployment.Options
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		dir, name := filepath.Split(path)
-		dir = filepath.Clean(dir)
-		switch ext := filepath.Ext(name); {
-		case name == "docker-compose.yml" || name == "compose.yml":
-			out = append(out, deployment.Options{Dir: dir})
-		case ext == ".yml" || ext == ".yaml" || strings.Contains(name, ".yml-"):
-			out = append(out, deployment.Options{Dir: dir, Files: []string{name}})
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func label(root string, o deployment.Options) string {
-	rel, _ := filepath.Rel(root, o.Dir)
-	return strings.Join(append([]string{rel}, o.Files...), "/")
-}
-
 // TestCorpus runs every rule over every real deployment. The upstream
 // deployment as its set-up script leaves it works, so it must not give an error.
 func TestCorpus(t *testing.T) {
 	root := corpus(t)
-	for _, o := range deployments(t, root) {
-		name := label(root, o)
+	found, err := find.Find(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range found {
+		name := o.Name
 		t.Run(name, func(t *testing.T) {
-			d, err := deployment.Load(context.Background(), o)
+			d, err := deployment.Load(context.Background(), o.Options)
 			if err != nil {
 				t.Skipf("KOPANO_DOCTOR_CORPUS has no deployment here: %v", err)
 			}
