@@ -19,40 +19,43 @@ const (
 // Subject is their part of the rule reference.
 const Subject = "suppression"
 
+// source is where the facts of these rules stand.
+const source = "kopano-doctor docs/configuration.md"
+
 // about gives the rules about suppressions, without their functions.
 func about() []rules.Rule {
 	return []rules.Rule{
 		{
-			ID: withoutReason, Subject: Subject, Severity: finding.Warning,
+			ID: withoutReason, Subject: Subject, Severity: finding.Warning, Source: source,
 			Title: "A comment suppresses a rule without saying why",
 			Why: "Whoever reads the file next year must be able to tell whether the reason still holds. A comment without a reason does not count: " +
 				"what it is about is reported as if it were not there.",
 		},
 		{
-			ID: unreadable, Subject: Subject, Severity: finding.Warning,
+			ID: unreadable, Subject: Subject, Severity: finding.Warning, Source: source,
 			Title: "A comment for kopano-doctor cannot be read",
 			Why: "Such a comment is written kopano-doctor: ignore=RULE-ID until=2027-03-31 because REASON; several IDs are joined by commas, until= may be left out. " +
 				"One that cannot be read does not count.",
 		},
 		{
-			ID: unknownRule, Subject: Subject, Severity: finding.Warning,
+			ID: unknownRule, Subject: Subject, Severity: finding.Warning, Source: source,
 			Title: "A comment suppresses a rule that does not exist",
 			Why:   "The ID is what reports print in brackets. IDs never change and are never given to another rule; a misspelt one suppresses nothing.",
 		},
 		{
-			ID: expiredID, Subject: Subject, Severity: finding.Warning,
+			ID: expiredID, Subject: Subject, Severity: finding.Warning, Source: source,
 			Title: "A suppression has expired",
 			Why: "Its last day, given with until, is over. What it is about is reported again and counts for the exit code. " +
 				"The day itself still counts, by the clock of the machine that runs kopano-doctor.",
 		},
 		{
-			ID: unused, Subject: Subject, Severity: finding.Info,
+			ID: unused, Subject: Subject, Severity: finding.Info, Source: source,
 			Title: "A suppression matches nothing",
 			Why: "What it was about is gone, or stands in another line. A suppression that is left behind would hide the same fault when it comes back. " +
 				"It is looked at only when everything was: not about live checks with --offline, and not while Compose refuses the deployment.",
 		},
 		{
-			ID: baselineUnused, Subject: Subject, Severity: finding.Info,
+			ID: baselineUnused, Subject: Subject, Severity: finding.Info, Source: source,
 			Title: "Findings of the baseline are gone",
 			Why:   "What a baseline (--baseline) holds is not reported. An entry that is left behind would hide the same fault when it comes back.",
 		},
