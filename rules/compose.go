@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
@@ -91,6 +93,8 @@ func problems(kind deployment.ProblemKind) Check {
 			switch kind {
 			case deployment.EnvFileSyntax:
 				f = explained(in, f)
+			case deployment.WrongType, deployment.UnknownField:
+				f = asListItem(in, f, p)
 			case deployment.EnvFileMissing:
 				if near := besideMissing(in, p.Key); near != "" {
 					f.Remedy, f.Edits = "Did you mean "+near+"? Rename it: mv "+near+" "+p.Key, nil
@@ -103,4 +107,31 @@ func problems(kind deployment.ProblemKind) Check {
 		}
 		return out
 	}
+}
+
+// The problems that a list item in the form of a mapping makes: - NAME: value
+// under environment, and - 80: 80, with a blank too many, under ports.
+var (
+	mappingInEnvironment = regexp.MustCompile(`^services\..+\.environment\.[0-9]+$`)
+	mappingInPorts       = regexp.MustCompile(`^services\..+\.ports\.[0-9]+\.[0-9]+$`)
+)
+
+// asListItem says in plain words what is wrong with a list item that YAML reads
+// as a mapping.
+func asListItem(in *Input, f finding.Finding, p deployment.Problem) finding.Finding {
+	if len(f.Locations) == 0 {
+		return f
+	}
+	name, text, _ := strings.Cut(textAt(in, f.Locations[0]), ":")
+	name, text = strings.Trim(name, `"' `), strings.TrimSpace(text)
+	switch {
+	case mappingInEnvironment.MatchString(p.Key) && p.Kind == deployment.WrongType && name != "":
+		f.Message = name + " has a colon, but in a list with dashes a setting is written NAME=value."
+		f.Remedy = "Write - " + name + "=…, or take the dashes away from all settings of the service."
+	case mappingInPorts.MatchString(p.Key):
+		f.Message = "A blank stands behind the colon of the port mapping " + name + ": " + text + ", so YAML does not read it as one text."
+		f.Remedy = "Write \"" + name + ":" + strings.Trim(text, `"' `) + "\""
+		f.Edits = nil
+	}
+	return f
 }

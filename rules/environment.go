@@ -29,6 +29,13 @@ func environmentRules() []Rule {
 			Check:  strayCharacter,
 		},
 		{
+			ID: "environment-without-value", Subject: "env files", Severity: finding.Info,
+			Title:  "A setting without a value is not set at all",
+			Why:    "NAME without = in a list, or NAME: with nothing behind it, means: take it from the shell or from .env. Where neither has it, the container does not get the setting, not even an empty one.",
+			Source: "Compose specification, environment; compose-go types/mapping.go",
+			Check:  withoutValue,
+		},
+		{
 			ID: "environment-name-case", Fixable: true, Subject: "settings", Severity: finding.Warning,
 			Title:  "A setting is written in the wrong case",
 			Why:    "The names of environment variables are case-sensitive; a start script that asks for FQDN does not see Fqdn.",
@@ -157,4 +164,34 @@ func environmentCase(in *Input) []finding.Finding {
 		}
 		return v
 	})
+}
+
+func withoutValue(in *Input) []finding.Finding {
+	var fs []finding.Finding
+	for _, sc := range in.Deployment.Scalars() {
+		if len(sc.Path) != 4 || sc.Path[0] != "services" || sc.Path[2] != "environment" {
+			continue
+		}
+		key := sc.Path[3]
+		bare := sc.InList && !strings.Contains(sc.Text, "=") || !sc.InList && sc.Tag == "!!null"
+		s, ok := in.Deployment.Service(sc.Path[1])
+		// Settings for a proxy are handed on where there are any.
+		if !bare || !ok || strings.HasSuffix(strings.ToLower(key), "_proxy") || in.Topology.Role(s) == kopano.Unknown {
+			continue
+		}
+		if _, set := s.Get(key); set {
+			continue
+		}
+		with, empty := key+"=…", key+"="
+		if !sc.InList {
+			with, empty = key+`: "…"`, key+`: ""`
+		}
+		fs = append(fs, finding.Finding{
+			Subject: s.Name, Key: key,
+			Message:   key + " has no value, and neither .env nor the shell gives it one, so " + s.Name + " does not get it.",
+			Remedy:    "Write " + with + " here, or define " + key + " in .env. Where empty is meant, write " + empty,
+			Locations: []finding.Location{sc.KeyAt.As(finding.Fix)},
+		})
+	}
+	return fs
 }

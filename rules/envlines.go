@@ -163,13 +163,15 @@ func afterQuote(l deployment.EnvLine) bool {
 func envBlankBefore(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
-		if !f.Project {
+		text, ok := in.Deployment.FileText(f.File)
+		if !f.Project || !ok {
 			continue
 		}
+		lines := strings.Split(strings.TrimPrefix(text.Reveal(), "\uFEFF"), "\n")
 		var places []finding.Location
 		var names []string
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Bare || !blankBefore(in, l) {
+			if l.Bad != "" || l.Bare || l.At.Line > len(lines) || !blankBefore(lines[l.At.Line-1], l) {
 				continue
 			}
 			names = append(names, l.Key)
@@ -192,10 +194,9 @@ func envBlankBefore(in *Input) []finding.Finding {
 	return out
 }
 
-// blankBefore looks at the text of a line behind its name.
-func blankBefore(in *Input, l deployment.EnvLine) bool {
-	text := textAt(in, l.At)
-	rest := strings.TrimPrefix(text, l.Key)
+// blankBefore looks at what follows the name in a line.
+func blankBefore(text string, l deployment.EnvLine) bool {
+	rest := text[min(l.At.Column-1+len(l.Key), len(text)):]
 	trimmed := strings.TrimLeft(rest, " \t")
 	return len(trimmed) < len(rest) && strings.HasPrefix(trimmed, "=")
 }
@@ -222,43 +223,36 @@ func textAt(in *Input, at finding.Location) string {
 }
 
 func envNameCase(in *Input) []finding.Finding {
+	used := usedVariables(in)
+	inUse := map[string]string{} // by the name in small letters
+	for _, f := range in.Deployment.EnvFiles {
+		for _, l := range f.Lines {
+			if f.Project && l.Bad == "" && isUsed(used, l.Key) {
+				inUse[strings.ToLower(l.Key)] = l.Key
+			}
+		}
+	}
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
 		if !f.Project || len(f.Services) > 0 {
 			continue // as an env_file it hands everything over, whatever the case
 		}
 		for _, l := range f.Lines {
-			if l.Bad != "" || strings.HasSuffix(strings.ToLower(l.Key), "_proxy") || referenced(in, l.Key) {
+			name := inUse[strings.ToLower(l.Key)]
+			if l.Bad != "" || name == "" || isUsed(used, l.Key) || strings.HasSuffix(strings.ToLower(l.Key), "_proxy") {
 				continue
 			}
-			used := otherCase(in, l.Key)
-			if used == nil {
-				continue
-			}
+			other := definition(in, name)
 			out = append(out, finding.Finding{
 				Subject: f.File, Key: l.Key,
-				Message:     l.Key + " is set, but the compose files use ${" + used.Key + "}, which has a line of its own.",
+				Message:     l.Key + " is set, but the compose files use ${" + name + "}, which has a line of its own.",
 				Consequence: "The line has no effect: capital and small letters make two names.",
-				Remedy:      "Set " + used.Key + " in line " + itoa(used.At.Line) + ", and delete this line.",
-				Locations:   []finding.Location{l.At.As(finding.Fix), used.At.As(finding.Related)},
+				Remedy:      "Set " + name + " in line " + itoa(other.At.Line) + ", and delete this line.",
+				Locations:   []finding.Location{l.At.As(finding.Fix), other.At.As(finding.Related)},
 			})
 		}
 	}
 	return out
-}
-
-// otherCase gives the line of the project's env files that sets a variable in
-// use whose name differs by its capital letters only.
-func otherCase(in *Input, key string) *deployment.EnvLine {
-	for _, f := range in.Deployment.EnvFiles {
-		for i := range f.Lines {
-			l := &f.Lines[i]
-			if f.Project && l.Bad == "" && l.Key != key && strings.EqualFold(l.Key, key) && referenced(in, l.Key) {
-				return definition(in, l.Key)
-			}
-		}
-	}
-	return nil
 }
 
 // windowsNames are what .env becomes when an editor of Windows saves it.

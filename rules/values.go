@@ -40,7 +40,7 @@ func valueRules() []Rule {
 		{
 			ID: "log-level-invalid", Subject: "values", Severity: finding.Warning,
 			Title:  "A log level does not exist",
-			Why:    "Kopano's programs take 0 to 6, kapi and grapi a word such as info (kapid.cfg, grapi).",
+			Why:    "Kopano's programs take 0 to 6, kapi, grapi and konnect a word such as info.",
 			Source: "kopano-server.cfg(5); kapi scripts/kapid.cfg",
 			Check:  logLevel,
 		},
@@ -229,7 +229,7 @@ func portOf(addr string, st setting) string {
 var goLevels = []string{"panic", "fatal", "error", "warn", "warning", "info", "debug", "trace", "critical", "notice"}
 
 func logLevel(in *Input) []finding.Finding {
-	return judgeSettings(in, func(x sighting, st setting) *verdict {
+	out := judgeSettings(in, func(x sighting, st setting) *verdict {
 		if st.name != "log_level" || x.text() == "" {
 			return nil
 		}
@@ -251,6 +251,24 @@ func logLevel(in *Input) []finding.Finding {
 			v.remedy = "Write " + x.name() + "=info"
 		}
 		return v
+	})
+	return append(out, konnectLevel(in)...)
+}
+
+// konnectLevel judges the log level of konnect, which ends at start with a
+// level that its log library does not know (konnect, cmd/konnectd).
+func konnectLevel(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Konnect, "log_level"), func(x sighting) *verdict {
+		levels := goLevels[:8]
+		if x.text() == "" || slices.Contains(levels, strings.ToLower(x.text())) {
+			return nil
+		}
+		return &verdict{
+			stops:       true,
+			message:     x.name() + " is " + x.shown() + "; konnect's log levels are " + list(levels, 8) + ".",
+			consequence: "konnect may not start: nobody can log in.",
+			remedy:      "Write " + x.name() + "=info",
+		}
 	})
 }
 

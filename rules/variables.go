@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,13 @@ func variableRules() []Rule {
 			Why:    "Compose asks the environment of whoever runs it first, then .env. A variable that was exported for something else silently changes the deployment; another shell changes it back.",
 			Source: "Compose documentation, environment variables precedence",
 			Check:  shellBeats,
+		},
+		{
+			ID: "variable-misspelt", Fixable: true, Subject: "variables", Severity: finding.Warning,
+			Title:  "A line of .env misses the name that the compose files use",
+			Why:    "A variable with a default, ${NAME:-default}, is never missed: a misspelt line in .env has no effect, and nothing says so.",
+			Source: "Compose specification, interpolation",
+			Check:  variableMisspelt,
 		},
 		{
 			ID: "dotenv-not-used", Subject: "variables", Severity: finding.Warning,
@@ -383,6 +391,96 @@ func readerRuns(in *Input, key string) bool {
 		}
 	}
 	return false
+}
+
+// variableName finds the variables that a text uses, with their operators.
+var variableName = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+
+// usedVariables gives the names that the compose files and the env files use.
+func usedVariables(in *Input) map[string]bool {
+	names := map[string]bool{}
+	for _, sc := range in.Deployment.Scalars() {
+		if sc.InList {
+			names[sc.Text] = true // - NAME, without a value
+		}
+		for _, m := range variableName.FindAllStringSubmatchIndex(sc.Text, -1) {
+			if m[0] == 0 || sc.Text[m[0]-1] != '$' {
+				names[sc.Text[m[2]:m[3]]] = true
+			}
+		}
+	}
+	for _, f := range in.Deployment.EnvFiles {
+		for _, l := range f.Lines {
+			for _, name := range l.References {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
+
+// isUsed reports whether Compose or somebody's file has a use for a variable.
+func isUsed(used map[string]bool, name string) bool {
+	return used[name] || strings.HasPrefix(name, "COMPOSE_")
+}
+
+// shortName is the length up to which names are alike by nature: HTTP and HTTPS.
+const shortName = 8
+
+func variableMisspelt(in *Input) []finding.Finding {
+	used := usedVariables(in)
+	free := freeVariables(in, used)
+	var out []finding.Finding
+	for _, f := range in.Deployment.EnvFiles {
+		for _, l := range f.Lines {
+			if !f.Project || len(f.Services) > 0 || l.Bad != "" || len(l.Key) < shortName || isUsed(used, l.Key) || ofSetup(l.Key) {
+				continue
+			}
+			near, ok := nearestOf(l.Key, free)
+			if !ok || onlyDigitsDiffer(near, l.Key) {
+				continue
+			}
+			out = append(out, finding.Finding{
+				Subject: l.Key, Key: l.Key,
+				Message:     l.Key + " is set in " + f.File + ", but the compose files use ${" + near + "}, which nothing sets.",
+				Consequence: "The line has no effect, and the default is used.",
+				Remedy:      "Write " + near + "=…",
+				Locations:   append([]finding.Location{l.At.As(finding.Fix)}, mentionOf(in, near)...),
+				Edits:       in.Deployment.Rename(l.At, l.Key, near),
+			})
+		}
+	}
+	return out
+}
+
+// freeVariables gives the variables that the compose files use with a default
+// and that nothing sets. One without a default is the business of unset-variable.
+func freeVariables(in *Input, used map[string]bool) []string {
+	defined := map[string]bool{}
+	for _, f := range in.Deployment.EnvFiles {
+		for _, l := range f.Lines {
+			defined[l.Key] = defined[l.Key] || f.Project
+		}
+	}
+	var free []string
+	for _, name := range sorted(used) {
+		_, given := in.Deployment.ProcessValue(name)
+		if !given && len(name) >= shortName && !defined[name] && len(mentionOf(in, name)) > 0 && !undefined(in, name) && !strings.HasPrefix(name, "COMPOSE_") {
+			free = append(free, name)
+		}
+	}
+	return free
+}
+
+// ofSetup reports whether setup.sh writes a variable of this name: it is
+// spelt right, and for a part that is not loaded.
+func ofSetup(name string) bool {
+	return strings.HasSuffix(name, "_VERSION") || strings.HasSuffix(name, "PORT") || slices.Contains([]string{
+		"LDAP_CONTAINER", "LDAP_ORGANISATION", "LDAP_DOMAIN", "LDAP_BASE_DN", "LDAP_SERVER", "LDAP_HOST", "LDAP_ADMIN_PASSWORD", "LDAP_READONLY_USER_PASSWORD",
+		"LDAP_BIND_DN", "LDAP_BIND_PW", "LDAP_SEARCH_BASE", "LDAP_QUERY_FILTER_USER", "LDAP_QUERY_FILTER_GROUP", "LDAP_QUERY_FILTER_ALIAS", "LDAP_QUERY_FILTER_DOMAIN",
+		"SASLAUTHD_LDAP_FILTER", "MYSQL_HOST", "MYSQL_USER", "MYSQL_DATABASE", "MYSQL_PASSWORD", "MYSQL_ROOT_PASSWORD", "POSTMASTER_ADDRESS", "MAILBOXLANG",
+		"KCCOMMENT_LDAP_1", "KCUNCOMMENT_LDAP_1", "DEFAULTREDIRECT", "FQDNCLEANED", "INSECURE", "docker_repo",
+	}, name)
 }
 
 // holders gives the services that have the setting anyway, and whether it has the same value there.

@@ -30,6 +30,14 @@ func yamlRules() []Rule {
 			Check:  overrideNotLoaded,
 		},
 		{
+			ID: "compose-files-not-loaded", Subject: "compose", Severity: finding.Warning,
+			Title:  "COMPOSE_FILE is not set, and most of the deployment is not loaded",
+			Why:    "Since kopano-docker was split up in 2020, the published ports, the database, the directory and the mail server have files of their own, which COMPOSE_FILE in .env must name. An .env from before has no such line.",
+			Source: "kopano-docker setup.sh; kopano-docker issues 171 and 182",
+			Since:  "kopano-docker of 2020",
+			Check:  filesNotLoaded,
+		},
+		{
 			ID: "environment-value-changes", Fixable: true, Subject: "compose", Severity: finding.Warning,
 			Title:  "YAML makes another text of an unquoted value",
 			Why:    "In the mapping form of environment an unquoted 0123, 1e3, 1.10 or 2020-01-02 is a number or a date to YAML; Compose writes it back in another form (83, 1000, 1.1).",
@@ -100,6 +108,44 @@ func overrideNotLoaded(in *Input) []finding.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// splitFiles are the parts of kopano-docker, and what is in them.
+var splitFiles = []struct{ name, what string }{
+	{"docker-compose.ports.yml", "the published ports"}, {"docker-compose.db.yml", "the database"},
+	{"docker-compose.ldap.yml", "the directory"}, {"docker-compose.mail.yml", "the mail server"},
+}
+
+func filesNotLoaded(in *Input) []finding.Finding {
+	if len(in.Deployment.Files) == 0 {
+		return nil
+	}
+	all := slices.Clone(in.Deployment.Files)
+	var places []finding.Location
+	var lost []string
+	for _, f := range splitFiles {
+		if slices.Contains(in.Deployment.FilesLeft, f.name) {
+			all = append(all, f.name)
+			lost = append(lost, f.what)
+			places = append(places, finding.Location{File: f.name, Role: finding.Related})
+		}
+	}
+	if len(lost) < 2 {
+		return nil // one file more may be for a rare occasion
+	}
+	first := finding.Location{File: in.Deployment.Files[0], Role: finding.Fix}
+	for _, f := range in.Deployment.EnvFiles {
+		if f.Project {
+			first.File = f.File
+		}
+	}
+	return []finding.Finding{{
+		Subject: "COMPOSE_FILE", Key: "COMPOSE_FILE",
+		Message:     "COMPOSE_FILE is not set, so Compose loads " + list(in.Deployment.Files, 3) + " and leaves out " + list(lost, 4) + ".",
+		Consequence: "The containers run, but nothing answers from outside, or what they need is not there.",
+		Remedy:      "Write COMPOSE_FILE=" + strings.Join(all, ":") + " in .env, without the parts that you have elsewhere.",
+		Locations:   append([]finding.Location{first}, places...),
+	}}
 }
 
 // inEnvironmentMapping reports whether a scalar is a value of services.NAME.environment in mapping form.

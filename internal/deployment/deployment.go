@@ -33,6 +33,7 @@ type Deployment struct {
 	Accepted  bool           // whether Compose loads the deployment; when not, Problems says why and the rest is best effort
 	Problems  []Problem      // what Compose refuses or warns about, each with its place
 	NotLoaded []string       // override files of the folder that Compose would load by itself if nothing (-f, COMPOSE_FILE) named the files to load
+	FilesLeft []string       // other compose files of the folder, when nothing (-f, COMPOSE_FILE) names the files to load
 	EnvBeside []string       // env files of the folder that nothing reads, by their names; empty files and examples are not among them
 	Named     bool           // the project's name is written down: -p, COMPOSE_PROJECT_NAME or name:; else it is the folder's
 	Unset     []VariableUse  // every ${VAR} without default that no place defines, in file order

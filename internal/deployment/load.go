@@ -78,12 +78,16 @@ func (d *Deployment) fill(s *selection) {
 		d.Files = append(d.Files, src.name)
 	}
 	d.NotLoaded = d.notLoaded()
+	if s.origin == defaultNames {
+		d.FilesLeft = d.filesLeft()
+	}
 	d.EnvFiles = w.envFiles.sorted()
 	d.EnvBeside = d.envBeside()
 	d.Unset = sortUses(append(w.unset, w.envFiles.unset...), d.fileOrder())
 	if d.Accepted {
 		w.problems.keepAccepted()
 	}
+	w.problems.dropConsequences()
 	d.sources.learn(d)
 	d.Problems = w.problems.sorted()
 	for i := range d.Problems {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -354,4 +355,29 @@ func (w *walker) envLines(src *source, r *envReading) {
 		w.warn(EnvFileSyntax, src.name, src.name+" is not UTF-8 here: it was probably saved in an old Windows or Latin-1 encoding.",
 			"Save the file as UTF-8.", "utf-8", src.at(at))
 	}
+}
+
+// mappingInPorts is the path of a port mapping with a blank behind its colon,
+// - 80: 80, which YAML reads as a mapping of its own.
+var mappingInPorts = regexp.MustCompile(`^services\..+\.ports\.[0-9]+\.[0-9]+$`)
+
+// dropConsequences keeps one problem of the several that a blank in a port
+// mapping makes.
+func (ps *problems) dropConsequences() {
+	blank := slices.ContainsFunc(ps.list, func(p Problem) bool { return mappingInPorts.MatchString(p.Key) })
+	if !blank {
+		return
+	}
+	ps.groups = nil // their indexes are not kept
+	number := func(key string) bool {
+		return slices.ContainsFunc(ps.list, func(p Problem) bool { return p.Kind == WrongType && p.Key == key })
+	}
+	var kept []Problem
+	for _, p := range ps.list {
+		again := p.Kind == UnknownField && mappingInPorts.MatchString(p.Key) && number(p.Key)
+		if !again && !(p.Kind == Refused && strings.Contains(p.Message, "missing a target port")) {
+			kept = append(kept, p)
+		}
+	}
+	ps.list = kept
 }

@@ -131,3 +131,18 @@ func envName(name string) bool {
 	}
 	return ok
 }
+
+// filesLeft gives the compose files of the folder that are not loaded.
+func (d *Deployment) filesLeft() []string {
+	var out []string
+	for _, pattern := range []string{"docker-compose.*.y*ml", "compose.*.y*ml"} {
+		names, _ := filepath.Glob(filepath.Join(globLiteral(d.Dir), pattern))
+		for _, path := range names {
+			if name := filepath.Base(path); !slices.Contains(d.Files, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}

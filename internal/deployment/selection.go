@@ -33,6 +33,9 @@ type selection struct {
 	named   bool // the name is written down: -p, COMPOSE_PROJECT_NAME or name:
 }
 
+// defaultNames is the origin of files that nothing names.
+const defaultNames = "the default names"
+
 func choose(w *walker, o Options, dir string) *selection {
 	s := &selection{w: w, o: o, dir: dir, scope: newScope()}
 	for k, v := range utils.GetAsEqualsMap(o.Environ) {
@@ -137,7 +140,7 @@ func (s *selection) chooseFiles() {
 		}
 		return
 	}
-	s.origin = "the default names"
+	s.origin = defaultNames
 	for dir := s.dir; ; dir = filepath.Dir(dir) {
 		if f, ok := firstOf(dir, cli.DefaultFileNames); ok {
 			s.files = []string{f}
