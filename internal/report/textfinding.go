@@ -98,7 +98,11 @@ func (p *printer) placeAndLine(label string, l Location) {
 	head := label + place(l)
 	source := strings.TrimSpace(p.text(l.Excerpt))
 	room := textWidth - cells(head) - 2
-	if source == "" || room >= min(20, cells(source)) {
+	if source == "" {
+		p.line("%s", head)
+		return
+	}
+	if room >= min(20, cells(source)) {
 		source, _ = crop(source, 0, room, p.text("…"))
 		p.line("%s  %s", head, p.style.faint.Sprint(source))
 		return
