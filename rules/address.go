@@ -283,8 +283,9 @@ func fqdnDemo(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
-			message: x.name() + " is kopano.demo, the name that setup.sh proposes.",
-			remedy:  "For anything but a trial, run setup.sh again with the name that people will type, or change FQDN and everything derived from it.",
+			message:     x.name() + " is kopano.demo, the name that setup.sh proposes.",
+			consequence: "Nobody reaches the deployment from outside, and browsers warn of its certificate.",
+			remedy:      "For anything but a trial, run setup.sh again with the name that people will type, or change FQDN and everything derived from it.",
 		}
 	})
 }

@@ -262,10 +262,11 @@ func envTwoReadings(in *Input) []finding.Finding {
 			}
 			out = append(out, finding.Finding{
 				Subject: f.File, Key: l.Key,
-				Message:   what,
-				Remedy:    "Write " + l.Key + "='…' in single quotes, and comments on a line of their own.",
-				Locations: []finding.Location{l.At.As(finding.Fix)},
-				Edits:     in.Deployment.QuoteEnv(l.At, l.Reveal()),
+				Message:     what,
+				Consequence: "When the administrator moves to the other Compose, the containers get another value.",
+				Remedy:      "Write " + l.Key + "='…' in single quotes, and comments on a line of their own.",
+				Locations:   []finding.Location{l.At.As(finding.Fix)},
+				Edits:       in.Deployment.QuoteEnv(l.At, l.Reveal()),
 			})
 		}
 	}
@@ -281,10 +282,11 @@ func envSecretHash(in *Input) []finding.Finding {
 			}
 			out = append(out, finding.Finding{
 				Subject: f.File, Key: l.Key,
-				Message:   "The value of " + l.Key + " has a # in it and is not in quotes; Compose 2.0 to 2.5 cut it off there.",
-				Remedy:    "Put the value in single quotes: " + l.Key + "='…'",
-				Locations: []finding.Location{l.ValueAt.As(finding.Fix)},
-				Edits:     in.Deployment.QuoteEnv(l.ValueAt, l.Reveal()),
+				Message:     "The value of " + l.Key + " has a # in it and is not in quotes; Compose 2.0 to 2.5 cut it off there.",
+				Consequence: "With such a Compose the containers get the first part of the password only, and are refused.",
+				Remedy:      "Put the value in single quotes: " + l.Key + "='…'",
+				Locations:   []finding.Location{l.ValueAt.As(finding.Fix)},
+				Edits:       in.Deployment.QuoteEnv(l.ValueAt, l.Reveal()),
 			})
 		}
 	}

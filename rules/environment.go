@@ -188,9 +188,10 @@ func withoutValue(in *Input) []finding.Finding {
 		}
 		fs = append(fs, finding.Finding{
 			Subject: s.Name, Key: key,
-			Message:   key + " has no value, and neither .env nor the shell gives it one, so " + s.Name + " does not get it.",
-			Remedy:    "Write " + with + " here, or define " + key + " in .env. Where empty is meant, write " + empty,
-			Locations: []finding.Location{sc.KeyAt.As(finding.Fix)},
+			Message:     key + " has no value, and neither .env nor the shell gives it one, so " + s.Name + " does not get it.",
+			Consequence: "The program works with its default, or says that the setting is missing and stops.",
+			Remedy:      "Write " + with + " here, or define " + key + " in .env. Where empty is meant, write " + empty,
+			Locations:   []finding.Location{sc.KeyAt.As(finding.Fix)},
 		})
 	}
 	return fs

@@ -186,9 +186,10 @@ func envBlankBefore(in *Input) []finding.Finding {
 		}
 		out = append(out, finding.Finding{
 			Subject: f.File, Key: "blank",
-			Message:   "There is a blank before the = of " + list(names, 6) + ".",
-			Remedy:    "Write " + names[0] + "=… without blanks around the =.",
-			Locations: places,
+			Message:     "There is a blank before the = of " + list(names, 6) + ".",
+			Consequence: "The administrator's scripts that read the file with the shell stop there, or go on without the setting.",
+			Remedy:      "Write " + names[0] + "=… without blanks around the =.",
+			Locations:   places,
 		})
 	}
 	return out

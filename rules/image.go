@@ -70,9 +70,10 @@ func imageLatest(in *Input) []finding.Finding {
 	}
 	return []finding.Finding{{
 		Subject: "images", Key: "latest",
-		Message:   counted(len(names), "service runs", "services run") + " the image that was pushed last: " + list(names, 6) + ".",
-		Remedy:    "Write the releases you run into .env (CORE_VERSION, WEBAPP_VERSION …), and change them when you mean to upgrade.",
-		Locations: distinct(places),
+		Message:     counted(len(names), "service runs", "services run") + " the image that was pushed last: " + list(names, 6) + ".",
+		Consequence: "The next pull is an upgrade that the administrator did not plan, and a database that was upgraded does not go back.",
+		Remedy:      "Write the releases you run into .env (CORE_VERSION, WEBAPP_VERSION …), and change them when you mean to upgrade.",
+		Locations:   distinct(places),
 	}}
 }
 

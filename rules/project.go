@@ -168,8 +168,9 @@ func legacyLinks(in *Input) []finding.Finding {
 	}
 	return []finding.Finding{{
 		Subject: places[0].File, Key: "links",
-		Message:   list(services, 6) + verb + list(used, 3) + ", which Compose keeps for old files only.",
-		Remedy:    "Put the services on one network and call them by name; for volumes_from mount the volume in both.",
-		Locations: places,
+		Message:     list(services, 6) + verb + list(used, 3) + ", which Compose keeps for old files only.",
+		Consequence: "Nothing today; the administrator who changes the networks relies on something that joins none.",
+		Remedy:      "Put the services on one network and call them by name; for volumes_from mount the volume in both.",
+		Locations:   places,
 	}}
 }

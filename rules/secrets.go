@@ -165,8 +165,9 @@ func passwordInFile(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
-			message: x.name() + " is written out in the compose file.",
-			remedy:  "Move it to .env and write " + v.Key + "=${" + v.Key + "}",
+			message:     x.name() + " is written out in the compose file.",
+			consequence: "Everyone who can read the file, or its history in Git, knows the password.",
+			remedy:      "Move it to .env and write " + v.Key + "=${" + v.Key + "}",
 		}
 	})
 	return fs

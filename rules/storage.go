@@ -333,10 +333,11 @@ func unusedVolume(in *Input) []finding.Finding {
 		if !used[name] {
 			out = append(out, finding.Finding{
 				Subject: name, Key: name,
-				Message:   "The volume " + quote(name) + " is declared, but no service mounts it.",
-				Remedy:    "Delete it from the file, or mount it where it belongs.",
-				Locations: []finding.Location{declared(in, "volumes", name)},
-				Edits:     undeclared(in, "volumes", name),
+				Message:     "The volume " + quote(name) + " is declared, but no service mounts it.",
+				Consequence: "Where the name is misspelt elsewhere, a service keeps its data on another volume than the administrator backs up.",
+				Remedy:      "Delete it from the file, or mount it where it belongs.",
+				Locations:   []finding.Location{declared(in, "volumes", name)},
+				Edits:       undeclared(in, "volumes", name),
 			})
 		}
 	}
@@ -355,10 +356,11 @@ func unusedNetwork(in *Input) []finding.Finding {
 		if !used[name] {
 			out = append(out, finding.Finding{
 				Subject: name, Key: name,
-				Message:   "The network " + quote(name) + " is declared, but no service uses it.",
-				Remedy:    "Delete it from the file, or add it to the services that belong to it.",
-				Locations: []finding.Location{declared(in, "networks", name)},
-				Edits:     undeclared(in, "networks", name),
+				Message:     "The network " + quote(name) + " is declared, but no service uses it.",
+				Consequence: "Where the name is misspelt elsewhere, services that need each other are apart, and users find parts of Kopano dead.",
+				Remedy:      "Delete it from the file, or add it to the services that belong to it.",
+				Locations:   []finding.Location{declared(in, "networks", name)},
+				Edits:       undeclared(in, "networks", name),
 			})
 		}
 	}

@@ -279,8 +279,9 @@ func logDebug(in *Input) []finding.Finding {
 			return nil
 		}
 		return &verdict{
-			message: x.name() + " is " + x.shown() + ", the level for looking for faults.",
-			remedy:  "Go back to 3, or info for kapi, once the fault is found.",
+			message:     x.name() + " is " + x.shown() + ", the level for looking for faults.",
+			consequence: "The disk fills up, and everyone who may read the log sees whom users write to.",
+			remedy:      "Go back to 3, or info for kapi, once the fault is found.",
 		}
 	})
 }

@@ -84,10 +84,11 @@ func obsoleteVersion(in *Input) []finding.Finding {
 	}
 	return []finding.Finding{{
 		Subject: places[0].File, Key: "version",
-		Message:   counted(len(places), "file has", "files have") + " the attribute version, which Compose ignores.",
-		Remedy:    "Delete the line.",
-		Locations: places,
-		Edits:     deleted(in, places...),
+		Message:     counted(len(places), "file has", "files have") + " the attribute version, which Compose ignores.",
+		Consequence: "Nothing; whoever runs Compose sees its warning at every call.",
+		Remedy:      "Delete the line.",
+		Locations:   places,
+		Edits:       deleted(in, places...),
 	}}
 }
 
@@ -202,10 +203,11 @@ func booleans(in *Input) []finding.Finding {
 		}
 		fs = append(fs, finding.Finding{
 			Subject: sc.Path[1], Key: "boolean",
-			Message:   sc.Path[3] + ": " + sc.Text + " is not in quotes, which Compose 1 refuses.",
-			Remedy:    "Write " + sc.Path[3] + ": \"" + sc.Text + "\"",
-			Locations: []finding.Location{sc.At.As(finding.Fix)},
-			Edits:     in.Deployment.Quote(sc.At),
+			Message:     sc.Path[3] + ": " + sc.Text + " is not in quotes, which Compose 1 refuses.",
+			Consequence: "Nothing with Compose 2; with Compose 1 the administrator cannot start the deployment.",
+			Remedy:      "Write " + sc.Path[3] + ": \"" + sc.Text + "\"",
+			Locations:   []finding.Location{sc.At.As(finding.Fix)},
+			Edits:       in.Deployment.Quote(sc.At),
 		})
 	}
 	return perService(fs)
@@ -245,10 +247,11 @@ func baseSixty(in *Input) []finding.Finding {
 		}
 		fs = append(fs, finding.Finding{
 			Subject: sc.Path[1], Key: "ports",
-			Message:   "The port mapping " + sc.Text + " is not in quotes, and Compose 1 reads it as one number.",
-			Remedy:    "Write \"" + sc.Text + "\"",
-			Locations: []finding.Location{sc.At.As(finding.Fix)},
-			Edits:     in.Deployment.Quote(sc.At),
+			Message:     "The port mapping " + sc.Text + " is not in quotes, and Compose 1 reads it as one number.",
+			Consequence: "Nothing with Compose 2; with Compose 1 nobody reaches the service on this port.",
+			Remedy:      "Write \"" + sc.Text + "\"",
+			Locations:   []finding.Location{sc.At.As(finding.Fix)},
+			Edits:       in.Deployment.Quote(sc.At),
 		})
 	}
 	return perService(fs)
