@@ -19,6 +19,7 @@ func All() []Rule {
 		valueRules(),
 		settingValueRules(),
 		switchRules(),
+		wrapperRules(),
 		phpAppRules(),
 		formatRules(),
 		addressRules(),

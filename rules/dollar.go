@@ -33,7 +33,7 @@ func dollarNotDoubled(in *Input) []finding.Finding {
 			continue
 		}
 		f := finding.Finding{
-			Subject: u.Service, Key: u.Key + " " + u.Name,
+			Subject: u.Service, Key: u.Key, // what follows the dollar sign may be a part of a password
 			Message:     u.Key + " has a dollar sign in its value, and Compose takes what follows for a variable that nobody defines.",
 			Consequence: "The containers get the value with a part missing; a password is then wrong.",
 			Remedy:      "Write two dollar signs: $$",

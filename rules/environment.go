@@ -194,5 +194,36 @@ func withoutValue(in *Input) []finding.Finding {
 			Locations:   []finding.Location{sc.KeyAt.As(finding.Fix)},
 		})
 	}
+	return append(fs, bareLines(in)...)
+}
+
+// settingLike is what names of settings look like.
+var settingLike = regexp.MustCompile(`^[A-Z]{2,}(?:_[A-Z0-9]+)*$`)
+
+// bareLines looks at lines of env files that are a name and nothing else.
+func bareLines(in *Input) []finding.Finding {
+	var fs []finding.Finding
+	for _, f := range in.Deployment.EnvFiles {
+		for _, l := range f.Lines {
+			got := slices.ContainsFunc(f.Services, func(name string) bool {
+				s, ok := in.Deployment.Service(name)
+				if !ok {
+					return false
+				}
+				_, set := s.Get(l.Key)
+				return set
+			})
+			// A line of anything else may be a piece of a key that was pasted in.
+			if !l.Bare || l.Bad != "" || !settingLike.MatchString(l.Key) || len(f.Services) == 0 || got || strings.HasSuffix(strings.ToLower(l.Key), "_proxy") {
+				continue
+			}
+			fs = append(fs, finding.Finding{
+				Subject: f.File, Key: l.Key,
+				Message:   l.Key + " stands in " + f.File + " without an =, and neither .env nor the shell gives it a value, so " + list(f.Services, 3) + " does not get it.",
+				Remedy:    "Write " + l.Key + "=VALUE",
+				Locations: []finding.Location{l.At.As(finding.Fix)},
+			})
+		}
+	}
 	return fs
 }

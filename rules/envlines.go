@@ -142,10 +142,14 @@ func envAfterQuote(in *Input) []finding.Finding {
 			if !afterQuote(l) || len(swallowed(l)) > 0 || badOnLine(f, i+1, l.LastLine) {
 				continue
 			}
+			consequence := "The containers get a part of the value, and nothing of what stands behind it."
+			if l.IsSecret() {
+				consequence = "The containers get the first part of the password only, and are refused where the whole is expected."
+			}
 			out = append(out, finding.Finding{
 				Subject: f.File, Key: l.Key,
 				Message:     "Behind the closing quote of " + l.Key + " the line goes on; the value ends at the quote.",
-				Consequence: "The containers get a part of the value; a password is then wrong.",
+				Consequence: consequence,
 				Remedy:      "Put the quotes around the whole value; in single quotes everything but ' stands for itself. Comments begin with a blank and a #.",
 				Locations:   []finding.Location{l.ValueAt.As(finding.Fix)},
 			})

@@ -80,6 +80,7 @@ var scriptSwitches = []scriptSwitch{
 	{kopano.Konnect, "allow_client_guests", "yes"},
 	{kopano.Konnect, "allow_dynamic_client_registration", "yes"},
 	{kopano.Konnect, "insecure", "yes"},
+	{kopano.Konnect, "external_oidc_provider", "yes"},
 	{kopano.Kwmserver, "enable_guest_api", "yes"},
 	{kopano.Kwmserver, "enable_mcu_api", "yes"},
 	{kopano.Kwmserver, "allow_guest_only_channels", "yes"},

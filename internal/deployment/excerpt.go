@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -162,7 +163,9 @@ func ownText(text string) bool {
 	refs, _ := references(text)
 	at := 0
 	for _, r := range refs {
-		if r.from > at {
+		// $ecret is more likely a password than a variable of that name.
+		bare := text[r.from+1] != '{' && strings.ContainsFunc(r.name, unicode.IsLower)
+		if r.from > at || bare {
 			return true
 		}
 		at = r.to
