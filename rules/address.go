@@ -16,46 +16,46 @@ import (
 func addressRules() []Rule {
 	return []Rule{
 		{
-			ID: "fqdn-format", Fixable: true, Subject: "address", Severity: finding.Error,
+			ID: "fqdn-format", Fixable: true, Subject: "identity", Severity: finding.Error,
 			Title: "FQDN is not a plain host name",
 			Why: "FQDN becomes the issuer https://FQDN of every login and the name of the site that web serves. web cuts off everything after the first colon (web/wrapper.sh), so a scheme leaves only the word https; " +
 				"with an underscore or a final dot the TLS handshake fails; in upper case only web answers, and the issuer is compared letter by letter.",
 			Check: fqdnFormat,
 		},
 		{
-			ID: "fqdn-port", Subject: "address", Severity: finding.Error,
+			ID: "fqdn-port", Subject: "identity", Severity: finding.Error,
 			Title: "FQDN names a port on which web does not listen",
 			Why:   "web listens on 443 and 2015 only (web/kweb.cfg). Any other port in FQDN makes an issuer that no container can reach, and no login works.",
 			Check: fqdnPort,
 		},
 		{
-			ID: "fqdncleaned-mismatch", Fixable: true, Subject: "address", Severity: finding.Error,
+			ID: "fqdncleaned-mismatch", Fixable: true, Subject: "identity", Severity: finding.Error,
 			Title: "FQDNCLEANED is not the host name of FQDN",
 			Why: "docker-compose.yml gives web the network alias FQDNCLEANED, so that https://FQDN leads to web from within the containers too. With another name kopano_server, kapi and kwmserver ask the public DNS, " +
 				"and wait for the login service until they give up. Leaving FQDNCLEANED out is right where a proxy outside serves FQDN.",
 			Check: fqdnCleaned,
 		},
 		{
-			ID: "fqdn-demo", Subject: "address", Severity: finding.Info,
+			ID: "fqdn-demo", Subject: "identity", Severity: finding.Info,
 			Title: "FQDN is still the demo name",
 			Why:   "setup.sh proposes kopano.demo. Nobody outside can reach that name and no public authority issues a certificate for it.",
 			Check: fqdnDemo,
 		},
 		{
-			ID: "https-host-port", Subject: "address", Severity: finding.Error,
+			ID: "https-host-port", Subject: "identity", Severity: finding.Error,
 			Title: "web is published on another port than FQDN names",
 			Why: "A browser that has to open https://FQDN:8443 has another origin than the issuer https://FQDN, and Konnect refuses the login with \"unknown client_id\" " +
 				"(konnect, identity/clients/registry.go).",
 			Check: httpsHostPort,
 		},
 		{
-			ID: "default-redirect-format", Fixable: true, Subject: "address", Severity: finding.Warning,
+			ID: "default-redirect-format", Fixable: true, Subject: "identity", Severity: finding.Warning,
 			Title: "DEFAULTREDIRECT is not a path",
 			Why:   "web sends visitors of / to this path (web/kweb.cfg). It must begin with a slash and not end with one, else they land on a page that does not exist.",
 			Check: defaultRedirect,
 		},
 		{
-			ID: "postmaster-format", Subject: "address", Severity: finding.Warning,
+			ID: "postmaster-format", Subject: "mail", Severity: finding.Warning,
 			Title: "A mail address of the system is not a mail address",
 			Why:   "kopano_server sends its notes from system_email_address, and docker-mailserver sends reports to POSTMASTER_ADDRESS; other servers refuse a sender that is no address.",
 			Check: postmaster,

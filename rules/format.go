@@ -18,28 +18,28 @@ import (
 func formatRules() []Rule {
 	return []Rule{
 		{
-			ID: "timezone-invalid", Subject: "format", Severity: finding.Warning,
+			ID: "timezone-invalid", Subject: "values", Severity: finding.Warning,
 			Title:  "TZ is not a time zone",
 			Why:    "An unknown name counts as UTC without a word (tzset(3)); setup.sh takes whatever was typed. Names are those of the IANA database, such as Europe/Berlin.",
 			Source: "tzset(3); IANA time zone database; kopano-docker setup.sh",
 			Check:  timezone,
 		},
 		{
-			ID: "ical-timezone", Subject: "format", Severity: finding.Info,
+			ID: "ical-timezone", Subject: "values", Severity: finding.Info,
 			Title:  "kopano_ical takes its own time zone, not TZ",
 			Why:    "ical's server_timezone is Europe/Amsterdam unless it is set (kopano-core, CalDAV.cpp); appointments without a time zone are read in it.",
 			Source: "kopano-core caldav/CalDAV.cpp",
 			Check:  icalTimezone,
 		},
 		{
-			ID: "locale-invalid", Fixable: true, Subject: "format", Severity: finding.Warning,
+			ID: "locale-invalid", Fixable: true, Subject: "values", Severity: finding.Warning,
 			Title:  "A locale is not known to the image",
 			Why:    "The image has en_US, de_DE and nl_NL in UTF-8 only (base/Dockerfile). With any other locale the folders of new mailboxes are created in English.",
 			Source: "kopano-docker base/Dockerfile",
 			Check:  locale,
 		},
 		{
-			ID: "port-setting-invalid", Subject: "format", Severity: finding.Error,
+			ID: "port-setting-invalid", Subject: "values", Severity: finding.Error,
 			Title:  "A port is not a number from 1 to 65535",
 			Why:    "The programs take the number as it stands, and wait for or connect to nothing.",
 			Source: "kopano-server.cfg(5), kopano-spooler.cfg(5); TCP ports are 1 to 65535",

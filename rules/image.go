@@ -14,25 +14,25 @@ import (
 func imageRules() []Rule {
 	return []Rule{
 		{
-			ID: "image-latest", Subject: "image", Severity: finding.Info,
+			ID: "image-latest", Subject: "images", Severity: finding.Info,
 			Title: "Images without a fixed release",
 			Why:   "latest is whatever was pushed last: the next pull is an upgrade, and kopano_server changes the database's tables for good when it starts (kopano-core, ECDatabaseMySQL.cpp).",
 			Check: imageLatest,
 		},
 		{
-			ID: "core-version-skew", Subject: "image", Severity: finding.Warning,
+			ID: "core-version-skew", Subject: "images", Severity: finding.Warning,
 			Title: "Services of Kopano's core run different releases",
 			Why:   "Ten services share one image and one protocol; kapi and grapi are a pair. kopano-docker gives all of them CORE_VERSION.",
 			Check: coreSkew,
 		},
 		{
-			ID: "mariadb-old", Subject: "image", Severity: finding.Warning,
+			ID: "mariadb-old", Subject: "database", Severity: finding.Warning,
 			Title: "The database is a release that gets no more fixes",
 			Why:   "MariaDB maintains a long-term release for about five years (mariadb.org, maintenance policy): 10.3 until May 2023, 10.4 until June 2024, 10.5 until June 2025.",
 			Check: mariadbOld,
 		},
 		{
-			ID: "mariadb-client-renamed", Fixable: true, Subject: "image", Severity: finding.Error,
+			ID: "mariadb-client-renamed", Fixable: true, Subject: "database", Severity: finding.Error,
 			Title: "The database's health check calls a program that the image does not have",
 			Why:   "The official images of MariaDB from 11 on have mariadb instead of mysql (MariaDB/mariadb-docker). The check fails for ever, and services that wait for a healthy database do not start.",
 			Check: mariadbClient,

@@ -13,27 +13,27 @@ import (
 func insecureRules() []Rule {
 	return []Rule{
 		{
-			ID: "insecure-value", Fixable: true, Subject: "tls", Severity: finding.Error,
+			ID: "insecure-value", Fixable: true, Subject: "certificates", Severity: finding.Error,
 			Title: "INSECURE is neither yes nor no",
 			Why: "The containers do not agree on other words: kapi, grapi and kwmserver take only yes for yes (core/start-service.sh, kwmserver/wrapper.sh); " +
 				"kopano_server takes everything but no, false and 0 for yes (kopano-core, stringutil.h, parseBool).",
 			Check: insecureValue,
 		},
 		{
-			ID: "insecure-empty", Subject: "tls", Severity: finding.Error,
+			ID: "insecure-empty", Subject: "certificates", Severity: finding.Error,
 			Title: "INSECURE is empty",
 			Why:   "An empty value turns the check of certificates off in kopano_server (kopano-core, ECServer.cpp) and leaves it on in kapi and kwmserver.",
 			Check: insecureEmpty,
 		},
 		{
-			ID: "self-signed-insecure-no", Subject: "tls", Severity: finding.Error,
+			ID: "self-signed-insecure-no", Subject: "certificates", Severity: finding.Error,
 			Title: "web makes its own certificate, but the other containers insist on a trusted one",
 			Why: "With EMAIL=self_signed nobody trusts web's certificate. kopano_server, kapi and kwmserver fetch the login keys from https://FQDN and stop when they cannot; " +
 				"INSECURE=yes is what setup.sh writes in that case.",
 			Check: selfSignedInsecure,
 		},
 		{
-			ID: "insecure-with-trusted-certificate", Fixable: true, Subject: "tls", Severity: finding.Warning,
+			ID: "insecure-with-trusted-certificate", Fixable: true, Subject: "certificates", Severity: finding.Warning,
 			Title: "Certificates are not checked although web has a trusted one",
 			Why:   "INSECURE=yes lets anybody between the containers and web pretend to be the login service. With a certificate of a public authority there is no need for it; setup.sh writes no.",
 			Check: insecureWithTrusted,

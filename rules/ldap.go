@@ -17,62 +17,62 @@ import (
 func ldapRules() []Rule {
 	return []Rule{
 		{
-			ID: "ldap-dn-syntax", Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-dn-syntax", Subject: "directory", Severity: finding.Error,
 			Title: "A distinguished name cannot be read",
 			Why:   "The directory answers \"invalid DN syntax\" (34) to a bind or search with it. A name is made of attribute=value pairs with commas between them (RFC 4514).",
 			Check: ldapDN,
 		},
 		{
-			ID: "ldap-dn-suspicious", Subject: "ldap", Severity: finding.Warning,
+			ID: "ldap-dn-suspicious", Subject: "directory", Severity: finding.Warning,
 			Title: "A domain stands in one piece in a distinguished name",
 			Why:   "dc=example.org is one part with a dot in it; a directory of the domain example.org is called dc=example,dc=org (RFC 2247), which is also what setup.sh makes.",
 			Check: ldapDomainInOnePiece,
 		},
 		{
-			ID: "ldap-uri-syntax", Fixable: true, Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-uri-syntax", Fixable: true, Subject: "directory", Severity: finding.Error,
 			Title: "The address of the directory cannot be read",
 			Why:   "kopano_server hands the address to ldap_initialize, which wants ldap://, ldaps:// or ldapi:// and a host; docker-mailserver 13 and later wants the scheme too (its setup scripts).",
 			Check: ldapURI,
 		},
 		{
-			ID: "ldap-uri-path", Subject: "ldap", Severity: finding.Warning,
+			ID: "ldap-uri-path", Subject: "directory", Severity: finding.Warning,
 			Title: "The address of the directory carries a base DN",
 			Why:   "ldap_uri is meant to be without any DN (kopano-ldap.cfg(5)); the base is ldap_search_base.",
 			Check: ldapURIPath,
 		},
 		{
-			ID: "ldap-filter-syntax", Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-filter-syntax", Subject: "directory", Severity: finding.Error,
 			Title: "A search filter cannot be read",
 			Why:   "A filter must be in balanced parentheses (RFC 4515). kopano_server answers with \"Bad search filter\", Postfix treats each mail as temporarily undeliverable.",
 			Check: ldapFilter,
 		},
 		{
-			ID: "ldap-filter-placeholder", Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-filter-placeholder", Subject: "directory", Severity: finding.Error,
 			Title: "A mail filter does not ask for the address",
 			Why:   "Postfix replaces %s by the address (%u, %d by its parts) before it asks the directory (ldap_table(5)). Without it the filter gives the same answer for every address.",
 			Check: ldapPlaceholder,
 		},
 		{
-			ID: "ldap-domain-base", Subject: "ldap", Severity: finding.Error,
+			ID: "ldap-domain-base", Subject: "directory", Severity: finding.Error,
 			Title: "LDAP_DOMAIN does not belong to LDAP_BASE_DN",
 			Why:   "The bundled directory (osixia/openldap, startup.sh) makes a domain of the base DN's dc parts and stops when it does not end with LDAP_DOMAIN.",
 			Check: ldapDomainBase,
 		},
 		{
-			ID: "ldap-cleartext", Subject: "ldap", Severity: finding.Warning,
+			ID: "ldap-cleartext", Subject: "directory", Severity: finding.Warning,
 			Title: "Passwords travel to the directory in clear text",
 			Why:   "ldap:// to a server outside this deployment sends the bind password, and the password of everyone who logs in, unencrypted unless ldap_starttls is on (default no, ldap.cfg).",
 			Check: ldapCleartext,
 		},
 		{
-			ID: "ldap-active-directory-mix", Subject: "ldap", Severity: finding.Warning,
+			ID: "ldap-active-directory-mix", Subject: "directory", Severity: finding.Warning,
 			Title: "The directory looks like Active Directory, but the OpenLDAP settings are on",
 			Why: "ldap.cfg includes either ldap.openldap.cfg or ldap.active-directory.cfg, which ask for other classes and identifiers (uidNumber or objectGUID). " +
 				"With the wrong one users are not found, or are created anew with empty mailboxes.",
 			Check: ldapMix,
 		},
 		{
-			ID: "ldap-hosted-company", Subject: "ldap", Severity: finding.Warning,
+			ID: "ldap-hosted-company", Subject: "directory", Severity: finding.Warning,
 			Title: "Several companies are on, but what a company is in the directory is not said",
 			Why:   "With enable_hosted_kopano every organizationalUnit counts as a company unless ldap_company_type_attribute_value says otherwise (ldap.openldap.cfg).",
 			Check: ldapHosted,

@@ -14,7 +14,7 @@ import (
 // reference prints.
 type Rule struct {
 	ID       string           // kebab-case, stable for ever
-	Subject  string           // which part of the rule reference it belongs to: "ldap", "database", "compose" …
+	Subject  string           // which part of the rule reference it belongs to: one of internal/rulebook/subject.go
 	Severity finding.Severity // the severity of its findings, unless a finding says otherwise
 	Title    string           // what is wrong, one line
 	Why      string           // why it matters, for the rule reference; cites the program that makes it so

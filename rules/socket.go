@@ -18,20 +18,20 @@ import (
 func socketRules() []Rule {
 	return []Rule{
 		{
-			ID: "socket-volume-missing", Subject: "volumes", Severity: finding.Error,
+			ID: "socket-volume-missing", Subject: "storage", Severity: finding.Error,
 			Title: "A volume through which services find each other is not mounted",
 			Why: "Most of Kopano reaches the storage server through the socket in /run/kopano, which kopano-docker shares as the volume kopanosocket. " +
 				"A container that does not mount it waits six minutes for the socket and stops (core/start-service.sh).",
 			Check: func(in *Input) []finding.Finding { return sharedVolume(in, notMounted, isSocketVolume) },
 		},
 		{
-			ID: "socket-volume-differs", Subject: "volumes", Severity: finding.Error,
+			ID: "socket-volume-differs", Subject: "storage", Severity: finding.Error,
 			Title: "Two services mount different volumes where they should meet",
 			Why:   "Two volumes are two folders: the socket that one program makes is never seen by the other.",
 			Check: func(in *Input) []finding.Finding { return sharedVolume(in, differs, isSocketVolume) },
 		},
 		{
-			ID: "socket-path-differs", Subject: "volumes", Severity: finding.Error,
+			ID: "socket-path-differs", Subject: "storage", Severity: finding.Error,
 			Title: "A service looks for a socket where nobody makes one",
 			Why: "Both ends have the path of the socket in a setting of their own, or one of them has it built in: grapi always makes its sockets in /var/run/kopano/grapi (core/start-service.sh), " +
 				"whereas kapi would look in /var/run/kopano-grapi (kapid.cfg).",
@@ -44,7 +44,7 @@ func socketRules() []Rule {
 			Check: searchMissing,
 		},
 		{
-			ID: "docker-socket-missing", Subject: "volumes", Severity: finding.Error,
+			ID: "docker-socket-missing", Subject: "storage", Severity: finding.Error,
 			Title: "The scheduler has no access to Docker",
 			Why:   "Its jobs are docker exec commands, which need /var/run/docker.sock (scheduler/start.sh). The first that fails ends the container, and it is not started again (restart: \"no\").",
 			Check: dockerSocket,

@@ -16,45 +16,45 @@ import (
 func tlsRules() []Rule {
 	return []Rule{
 		{
-			ID: "tls-mode-invalid", Fixable: true, Subject: "tls", Severity: finding.Error,
+			ID: "tls-mode-invalid", Fixable: true, Subject: "certificates", Severity: finding.Error,
 			Title: "TLS_MODE is unknown to web",
 			Why:   "web's configuration imports the file /etc/TLS_MODE (web/kweb.cfg); there are four of them. With any other word web stops at start.",
 			Check: tlsMode,
 		},
 		{
-			ID: "tls-custom-incomplete", Subject: "tls", Severity: finding.Error,
+			ID: "tls-custom-incomplete", Subject: "certificates", Severity: finding.Error,
 			Title: "TLS_MODE=tls_custom without certificate and key",
 			Why:   "Without TLS_CERT and TLS_KEY web starts, but every TLS handshake fails (web/tls_custom). Both files must be mounted into the container.",
 			Check: tlsCustom,
 		},
 		{
-			ID: "web-email-invalid", Fixable: true, Subject: "tls", Severity: finding.Error,
+			ID: "web-email-invalid", Fixable: true, Subject: "certificates", Severity: finding.Error,
 			Title: "EMAIL is neither self_signed, off nor a mail address",
 			Why:   "web hands the word to its TLS setting (web/tls_auto). Anything else is taken for the account of a certificate authority: web asks for a certificate at start and stops when it gets none.",
 			Check: webEmail,
 		},
 		{
-			ID: "tls-off-with-alias", Subject: "tls", Severity: finding.Error,
+			ID: "tls-off-with-alias", Subject: "certificates", Severity: finding.Error,
 			Title: "web speaks no TLS, but the containers are led to it for https",
 			Why: "With EMAIL=off or TLS_MODE=tls_off web answers in plain text on 443. The alias FQDNCLEANED leads https://FQDN to it all the same, and discovery fails with " +
 				"\"server gave HTTP response to HTTPS client\". The alias must go, so that the name leads to the proxy that speaks TLS (web/README.md).",
 			Check: tlsOffAlias,
 		},
 		{
-			ID: "self-signed-seven-days", Subject: "tls", Severity: finding.Warning,
+			ID: "self-signed-seven-days", Subject: "certificates", Severity: finding.Warning,
 			Title: "web's own certificate lasts seven days and is not renewed",
 			Why: "The certificate of EMAIL=self_signed or TLS_MODE=tls_selfsigned is made when web starts and is valid for seven days (caddytls, selfsigned.go); " +
 				"nothing renews it while web runs.",
 			Check: selfSignedDays,
 		},
 		{
-			ID: "acme-private-name", Subject: "tls", Severity: finding.Error,
+			ID: "acme-private-name", Subject: "certificates", Severity: finding.Error,
 			Title: "A public certificate is asked for a name that no authority knows",
 			Why:   "With a mail address in EMAIL web asks a public authority for a certificate. None is issued for addresses or for private endings such as .local or .demo; web stops at start when it gets none.",
 			Check: acmeName,
 		},
 		{
-			ID: "acme-ports", Subject: "tls", Severity: finding.Warning,
+			ID: "acme-ports", Subject: "certificates", Severity: finding.Warning,
 			Title: "A public certificate is asked for, but web is not published on 80 and 443",
 			Why:   "The authority connects back to FQDN on port 80 or 443 (RFC 8555, RFC 8737) before it issues the certificate.",
 			Check: acmePorts,

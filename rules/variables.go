@@ -14,7 +14,7 @@ import (
 func variableRules() []Rule {
 	return []Rule{
 		{
-			ID: "unset-variable", Subject: "variables", Severity: finding.Warning,
+			ID: "unset-variable", Subject: "env files", Severity: finding.Warning,
 			Title: "A variable is defined nowhere",
 			Why: "Compose puts nothing in its place and goes on (with a warning that is easily overlooked). setup.sh writes .env once; a newer kopano-docker needs variables that an old .env does not have. " +
 				"${NAME:-} says that empty is meant, and is left alone.",
@@ -22,21 +22,21 @@ func variableRules() []Rule {
 			Check:  unsetVariable,
 		},
 		{
-			ID: "shell-beats-dotenv", Subject: "variables", Severity: finding.Warning,
+			ID: "shell-beats-dotenv", Subject: "env files", Severity: finding.Warning,
 			Title:  "A variable of the shell takes the place of the one in .env",
 			Why:    "Compose asks the environment of whoever runs it first, then .env. A variable that was exported for something else silently changes the deployment; another shell changes it back.",
 			Source: "Compose documentation, environment variables precedence",
 			Check:  shellBeats,
 		},
 		{
-			ID: "variable-misspelt", Fixable: true, Subject: "variables", Severity: finding.Warning,
+			ID: "variable-misspelt", Fixable: true, Subject: "env files", Severity: finding.Warning,
 			Title:  "A line of .env misses the name that the compose files use",
 			Why:    "A variable with a default, ${NAME:-default}, is never missed: a misspelt line in .env has no effect, and nothing says so.",
 			Source: "Compose specification, interpolation",
 			Check:  variableMisspelt,
 		},
 		{
-			ID: "dotenv-not-used", Subject: "variables", Severity: finding.Warning,
+			ID: "dotenv-not-used", Subject: "env files", Severity: finding.Warning,
 			Title:  "A setting in .env reaches no container",
 			Why:    ".env only fills ${VARIABLES} of the compose files; it is not handed to the containers. A setting that no file mentions has no effect there.",
 			Source: "Compose specification, interpolation",

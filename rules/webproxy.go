@@ -11,7 +11,7 @@ import (
 func webProxyRules() []Rule {
 	return []Rule{
 		{
-			ID: "web-upstream-renamed", Subject: "web", Severity: finding.Error,
+			ID: "web-upstream-renamed", Subject: "links", Severity: finding.Error,
 			Title: "web does not find a service that was renamed",
 			Why: "web passes requests on to the names of kopano-docker (web/Dockerfile, web/kweb.cfg). A service of another name needs the KWEBD_DNS_… setting on web, " +
 				"or the usual name as a network alias. Without it web answers 502.",

@@ -31,6 +31,7 @@ func Rules(w io.Writer, all []rulebook.Entry) error {
 	fmt.Fprintf(&b, intro, len(all), repairable(all))
 	for _, s := range bySubject(all) {
 		fmt.Fprintf(&b, "\n# %s\n\n", heading(s.Name))
+		about(&b, s.About)
 		table(&b, s.Rules, "")
 		for _, e := range s.Rules {
 			entry(&b, e)
@@ -47,6 +48,7 @@ func RulePages(all []rulebook.Entry) map[string][]byte {
 	for _, s := range bySubject(all) {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "# Rules: %s\n\n%s\n[All rules](%s)\n\n", s.Name, notice, Index)
+		about(&b, s.About)
 		table(&b, s.Rules, "")
 		for _, e := range s.Rules {
 			entry(&b, e)
@@ -63,6 +65,7 @@ func index(all []rulebook.Entry) []byte {
 	for _, s := range bySubject(all) {
 		page := rulebook.Page(s.Name)
 		fmt.Fprintf(&b, "\n## [%s](%s)\n\n", heading(s.Name), page)
+		about(&b, s.About)
 		table(&b, s.Rules, page)
 	}
 	return b.Bytes()
@@ -80,6 +83,13 @@ func repairable(all []rulebook.Entry) int {
 		}
 	}
 	return n
+}
+
+// about writes what the rules of a subject look at, where that is known.
+func about(b *bytes.Buffer, text string) {
+	if text != "" {
+		b.WriteString(prose(text) + "\n\n")
+	}
 }
 
 // heading makes a subject the title of a section.

@@ -43,6 +43,9 @@ func TestNothingIsMissing(t *testing.T) {
 				t.Errorf("%s: %s is empty", e.ID, field)
 			}
 		}
+		if !rulebook.Known(e.Subject) {
+			t.Errorf("%s: the subject %q has no line in subject.go", e.ID, e.Subject)
+		}
 		if len(e.Examples.Bad.Files) == 0 || len(e.Examples.Good.Files) == 0 || len(e.Examples.Good.Says) > 0 {
 			t.Errorf("%s: an example without files, or a good one with findings", e.ID)
 		}
@@ -141,5 +144,20 @@ func TestExamplesAreWanted(t *testing.T) {
 	}
 	if got[0].Consequence != "b" || got[0].Remedy != "f" {
 		t.Errorf("consequence %q and remedy %q are not those of the bad example", got[0].Consequence, got[0].Remedy)
+	}
+}
+
+func TestBySubject(t *testing.T) {
+	all := []string{"mail 1", "odd 1", "compose 1", "mail 2", "odd 2"}
+	var got []string
+	for _, s := range rulebook.BySubject(all, func(r string) string { return strings.Fields(r)[0] }) {
+		got = append(got, s.Name+": "+strings.Join(s.Rules, ", "))
+		if (s.About == "") != (s.Name == "odd") {
+			t.Errorf("%s is about %q", s.Name, s.About)
+		}
+	}
+	want := []string{"compose: compose 1", "mail: mail 1, mail 2", "odd: odd 1, odd 2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
