@@ -173,6 +173,9 @@ func (p *printer) unknownServices() {
 // totals writes the counts and the verdict.
 func (p *printer) totals() {
 	s := p.report.Summary
+	if len(p.report.Findings) > 0 {
+		p.line("%s", p.style.faint.Sprint("kopano-doctor explain ID says more of a finding; its ID is in brackets."))
+	}
 	text := fmt.Sprintf("%s, %s, %s", count(s.Errors, "error"), count(s.Warnings, "warning"), count(s.Infos, "info"))
 	if s.Suppressed > 0 {
 		text += fmt.Sprintf(", %d suppressed", s.Suppressed)
