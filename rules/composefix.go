@@ -14,10 +14,24 @@ func cures() map[deployment.ProblemKind]func(*Input, deployment.Problem) []findi
 	return map[deployment.ProblemKind]func(*Input, deployment.Problem) []finding.Edit{
 		deployment.ComposeFileSeparator: separate,
 		deployment.EnvFileMissing:       createEnvFile,
+		deployment.InvalidValue:         trimName,
 		deployment.UnknownField:         renameField,
 		deployment.UndefinedVolume:      nameVolume,
 		deployment.UndefinedNetwork:     nameNetwork,
 	}
+}
+
+// trimName takes the blanks around the = out of an entry of an environment list.
+func trimName(in *Input, p deployment.Problem) []finding.Edit {
+	name, ok := strings.CutPrefix(p.Key, "environment\x00")
+	if !ok || len(p.Locations) == 0 {
+		return nil
+	}
+	start := name + "="
+	if rest, ok := strings.CutPrefix(textAt(in, p.Locations[0]), start); ok {
+		start += rest[:len(rest)-len(strings.TrimLeft(rest, " "))]
+	}
+	return in.Deployment.ReplaceStart(p.Locations[0], start, strings.TrimRight(name, " ")+"=")
 }
 
 // separate writes COMPOSE_FILE with the separator that holds here.

@@ -222,6 +222,15 @@ func envDollar(in *Input) []finding.Finding {
 	return out
 }
 
+// cutByDollar reports whether env-file-dollar speaks of a variable.
+func cutByDollar(in *Input, u deployment.VariableUse) bool {
+	f, l := envLineAt(in, u.At)
+	if f == nil || l.Bad != "" || l.Quote == '\'' {
+		return false
+	}
+	return !definedNames(in, f)[u.Name] && accidental(*l, []string{u.Name})
+}
+
 // accidental reports whether a reference looks like part of a word: written
 // without braces.
 func accidental(l deployment.EnvLine, missing []string) bool {
@@ -321,12 +330,7 @@ func envLineEnds(in *Input) []finding.Finding {
 func quotesKept(in *Input) []finding.Finding {
 	want := func(*deployment.Service, string) bool { return true }
 	return judge(in, want, func(x sighting) *verdict {
-		text := x.text()
-		if x.value.Source != deployment.FromEnvironment || len(text) < 2 {
-			return nil
-		}
-		q := text[0]
-		if q != '"' && q != '\'' || text[len(text)-1] != q || strings.Count(text, string(q)) != 2 {
+		if x.value.Source != deployment.FromEnvironment || !inQuotes(x.text()) {
 			return nil
 		}
 		return &verdict{
@@ -336,4 +340,13 @@ func quotesKept(in *Input) []finding.Finding {
 			edits:       in.Deployment.Unquote(x.value.At),
 		}
 	})
+}
+
+// inQuotes reports whether a value stands in quotes of its own.
+func inQuotes(text string) bool {
+	if len(text) < 2 {
+		return false
+	}
+	q := text[0]
+	return (q == '"' || q == '\'') && text[len(text)-1] == q && strings.Count(text, string(q)) == 2
 }

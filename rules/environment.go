@@ -16,8 +16,8 @@ func environmentRules() []Rule {
 	return []Rule{
 		{
 			ID: "environment-blank", Fixable: true, Subject: "env files", Severity: finding.Warning,
-			Title:  "A blank stands beside the = of a list item",
-			Why:    "In - NAME = value the blanks are a part of the name and of the value; only env files forgive them.",
+			Title:  "A blank stands behind the = of a list item",
+			Why:    "In - NAME= value the blank is a part of the value; only env files forgive it.",
 			Source: "compose-go types/mapping.go",
 			Check:  environmentBlank,
 		},
@@ -51,28 +51,20 @@ func environmentBlank(in *Input) []finding.Finding {
 		if len(sc.Path) != 4 || sc.Path[0] != "services" || sc.Path[2] != "environment" || !sc.InList {
 			continue
 		}
-		name, text, given := strings.Cut(sc.Text, "=")
-		key := strings.TrimSpace(name)
-		before := name != key
-		after := strings.HasPrefix(text, " ") && strings.TrimSpace(text) != "" && sc.Plain
-		// Of a value that begins with a blank another rule speaks where kcconf.py writes it.
-		if !given || !before && (!after || isSettingKey(key)) {
+		name, text, _ := strings.Cut(sc.Text, "=")
+		value := strings.TrimLeft(text, " ")
+		// Of the settings that kcconf.py writes another rule speaks, and Compose refuses a blank before the =.
+		if value == text || value == "" || !sc.Plain || isSettingKey(name) || strings.HasSuffix(name, " ") {
 			continue
 		}
-		f := finding.Finding{
-			Subject: sc.Path[1], Key: key,
-			Message:     "The value of " + key + " begins with a blank.",
+		out = append(out, finding.Finding{
+			Subject: sc.Path[1], Key: name,
+			Message:     "The value of " + name + " begins with a blank.",
 			Consequence: "The program gets the blank as a part of the value; a password or a name is then wrong.",
-			Remedy:      "Write " + key + "=… without blanks around the =.",
+			Remedy:      "Write " + name + "=… without a blank behind the =.",
 			Locations:   []finding.Location{sc.At.As(finding.Fix)},
-		}
-		if before {
-			f.Message = "The name of " + key + " has a blank at its end, so it is another name."
-			f.Consequence = "The program does not see the setting."
-		}
-		blanks := len(text) - len(strings.TrimLeft(text, " "))
-		f.Edits = in.Deployment.ReplaceStart(sc.At, name+"="+text[:blanks], key+"=")
-		out = append(out, f)
+			Edits:       in.Deployment.ReplaceStart(sc.At, name+"="+text[:len(text)-len(value)], name+"="),
+		})
 	}
 	return out
 }

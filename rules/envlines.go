@@ -280,6 +280,8 @@ func envNotLoaded(in *Input) []finding.Finding {
 			}
 			f.Message = name + " lies in the folder, but there is no .env, which Compose looks for."
 			f.Remedy = "Rename it: mv " + name + " .env"
+		case wantedAs(in, name):
+			continue // the finding about the missing file tells to rename it
 		case in.Deployment.MentionedElsewhere(name):
 			continue // a compose file that is not loaded today needs it
 		case twin != "":
@@ -323,6 +325,13 @@ func ownerOf(in *Input, name string) *deployment.Service {
 		}
 	}
 	return nil
+}
+
+// wantedAs reports whether a service wants the file under another name.
+func wantedAs(in *Input, name string) bool {
+	return slices.ContainsFunc(in.Deployment.Problems, func(p deployment.Problem) bool {
+		return p.Kind == deployment.EnvFileMissing && besideMissing(in, p.Key) == name
+	})
 }
 
 // besideMissing gives the file of the folder that an env file which does not

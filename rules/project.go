@@ -76,9 +76,12 @@ func imageName(in *Input) []finding.Finding {
 			Remedy:      "Write image: REGISTRY/NAME:TAG, in small letters and without blanks.",
 			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
 		}
-		if empty := emptyIn(in, s); empty != nil {
-			f.Remedy = "Give " + empty.Key + " a value in line " + itoa(empty.At.Line) + " of " + empty.At.File + "."
-			f.Locations = []finding.Location{empty.At.As(finding.Fix), s.Locate("image").As(finding.Origin)}
+		if l := guiltyOf(in, s); l != nil {
+			f.Remedy = "Correct " + l.Key + " in line " + itoa(l.At.Line) + " of " + l.At.File + "."
+			if l.Reveal() == "" {
+				f.Remedy = "Give " + l.Key + " a value in line " + itoa(l.At.Line) + " of " + l.At.File + "."
+			}
+			f.Locations = []finding.Location{l.At.As(finding.Fix), s.Locate("image").As(finding.Origin)}
 		}
 		out = append(out, f)
 	}
@@ -122,17 +125,16 @@ func imageFault(image string) string {
 	return "it has characters that are not allowed there"
 }
 
-// emptyIn gives the variable of a service's image that is set to nothing.
-func emptyIn(in *Input, s *deployment.Service) *deployment.EnvLine {
+// guiltyOf gives the variable that spoils the name of a service's image: it is
+// empty, or has something in it that no name has.
+func guiltyOf(in *Input, s *deployment.Service) *deployment.EnvLine {
 	for _, sc := range in.Deployment.Scalars() {
 		if len(sc.Path) != 3 || sc.Path[0] != "services" || sc.Path[1] != s.Name || sc.Path[2] != "image" {
 			continue
 		}
-		for _, f := range in.Deployment.EnvFiles {
-			for _, l := range f.Lines {
-				if d := definition(in, l.Key); d != nil && d.Reveal() == "" && mentions(sc.Text, l.Key) {
-					return d
-				}
+		for _, m := range variableName.FindAllStringSubmatch(sc.Text, -1) {
+			if l := definition(in, m[1]); l != nil && (l.Reveal() == "" || strings.ContainsAny(l.Reveal(), "\"' \t") || strings.Contains(l.Reveal(), "://")) {
+				return l
 			}
 		}
 	}

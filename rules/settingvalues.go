@@ -106,7 +106,7 @@ func reads(in *Input, x sighting, st setting) bool {
 // too many, or blanks at its ends.
 func leftOver(text string) bool {
 	_, stray := strayIn(text)
-	return text == "" || stray != "" || strings.TrimSpace(text) != text
+	return text == "" || stray != "" || strings.TrimSpace(text) != text || inQuotes(text)
 }
 
 func numberInvalid(in *Input) []finding.Finding {

@@ -230,7 +230,7 @@ var goLevels = []string{"panic", "fatal", "error", "warn", "warning", "info", "d
 
 func logLevel(in *Input) []finding.Finding {
 	out := judgeSettings(in, func(x sighting, st setting) *verdict {
-		if st.name != "log_level" || x.text() == "" {
+		if st.name != "log_level" || leftOver(x.text()) {
 			return nil
 		}
 		words := slices.Contains([]string{"kapid", "grapi", "search", "spamd", "autorespond"}, st.section)

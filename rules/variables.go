@@ -114,7 +114,7 @@ func unsetVariable(in *Input) []finding.Finding {
 	var order []*uses
 	byName := map[string]*uses{}
 	for _, u := range in.Deployment.Unset {
-		if meantElsewhere(in, u) != notMeantElsewhere {
+		if meantElsewhere(in, u) != notMeantElsewhere || cutByDollar(in, u) {
 			continue // another rule speaks of dollar signs that are not for Compose
 		}
 		x := byName[u.Name]

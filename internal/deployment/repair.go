@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/format"
@@ -91,6 +92,7 @@ func (r *repairer) dropInvalid() {
 			_, err := format.ParseVolume(text)
 			return err
 		})
+		r.trimNames(name, spec)
 	}
 }
 
@@ -119,6 +121,32 @@ func (r *repairer) dropItems(service string, spec map[string]any, field, what, r
 	}
 	spec[field] = kept
 }
+
+// trimNames reports the names of an environment list that end in a blank, which
+// compose-go refuses (types/mapping.go), and reads the entries as they are meant.
+func (r *repairer) trimNames(service string, spec map[string]any) {
+	env, _ := spec["environment"].([]any)
+	for i, v := range env {
+		text, _ := v.(string)
+		name, value, given := strings.Cut(text, "=")
+		better := strings.TrimRight(name, " ")
+		if !given || better == name {
+			continue
+		}
+		at, _ := r.place([]string{"services", service, "environment", strconv.Itoa(i)})
+		meant := better + "=" + strings.TrimLeft(value, " ")
+		if it := r.item(service, "environment", text); it != nil {
+			at = it.location()
+			it.text = strings.ReplaceAll(meant, "$$", "$")
+		}
+		env[i] = meant
+		r.w.refuse(InvalidValue, service, fmt.Sprintf("The name %s in the environment of service %s has a blank at its end, which Compose refuses.", better, service),
+			fmt.Sprintf("Write %s=… without a blank before the =.", better), environmentKey+name, at)
+	}
+}
+
+// environmentKey begins the key of a problem with a name of an environment.
+const environmentKey = "environment\x00"
 
 // item finds an entry of a list by its text.
 func (r *repairer) item(service, field, text string) *node {
