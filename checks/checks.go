@@ -48,6 +48,8 @@ const (
 	ReasonNoSuchHost  Reason = "no-such-host"
 	ReasonResolver    Reason = "resolver-failed" // the name server did not answer, so nobody knows whether the name exists
 	ReasonRefused     Reason = "refused"
+	ReasonNoSocket    Reason = "no-socket"    // unix sockets: the file is missing
+	ReasonStaleSocket Reason = "stale-socket" // unix sockets: a file without a server behind it
 	ReasonTimeout     Reason = "timeout"
 	ReasonUnreachable Reason = "unreachable"
 	ReasonClosed      Reason = "closed"         // the other end closed the connection before it answered
@@ -76,7 +78,8 @@ const (
 // Dialer reaches an address as the configuration writes it. It resolves the
 // name as its vantage does and obeys --resolve.
 type Dialer interface {
-	// DialContext connects to host:port. Errors wrap net.DNSError,
+	// DialContext connects to host:port over "tcp", or to a path inside the
+	// client's container over "unix". Errors wrap net.DNSError,
 	// syscall.ECONNREFUSED, os.ErrDeadlineExceeded and so on, or vantage.ErrNoRoute.
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -88,6 +91,7 @@ type Target struct {
 	Dialer   Dialer
 	Now      func() time.Time
 	Timeout  time.Duration // for each rung; 0 is DefaultTimeout
+	Inside   bool          // the dialer stands in the client's own container, with its address
 	Files    Files         // reads files of a container's volumes where the vantage can
 
 	ExpiresSoon time.Duration // how long before its end a certificate is warned about; 0 is DefaultExpiresSoon

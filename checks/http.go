@@ -26,9 +26,10 @@ const maxBody = 1 << 20
 // question after the other.
 type web struct {
 	target   Target
-	insecure bool  // takes any certificate, as a client with INSECURE=yes does
-	last     *peer // the newest connection, to tell what answered when it was not HTTP
-	secure   bool  // whether that speaks TLS
+	socket   string // path of a unix socket inside the client's container; "": by the address' host and port
+	insecure bool   // takes any certificate, as a client with INSECURE=yes does
+	last     *peer  // the newest connection, to tell what answered when it was not HTTP
+	secure   bool   // whether that speaks TLS
 }
 
 // answer is what came back.
@@ -81,6 +82,15 @@ func (w *web) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func (w *web) connect(ctx context.Context, u *url.URL) (net.Conn, *tls.ConnectionState, *failure) {
+	if w.socket != "" {
+		p, f := dialSocket(ctx, w.target, w.socket)
+		if f != nil {
+			return nil, nil, f
+		}
+		w.last, w.secure = p, false
+		p.rung(ctx, w.target)
+		return p, nil, nil
+	}
 	host, port := hostPortOf(u)
 	p, f := dial(ctx, w.target, host, port)
 	if f != nil {

@@ -52,7 +52,7 @@ func CheckLMTP(ctx context.Context, t Target) Result {
 	c := &lmtpClimb{climb: newClimb(t, "lmtp"), host: t.Edge.Addr.Host, port: t.Edge.Addr.Port}
 	p, f := dial(ctx, t, c.host, c.port)
 	if f != nil {
-		return c.unreachable(f)
+		return c.unreachable(f, c.host, c.port)
 	}
 	defer p.Close()
 	c.address = p.address
@@ -75,39 +75,6 @@ type lmtpClimb struct {
 	host string
 	port int
 	talk *talk
-}
-
-// unreachable is a link that does not even connect.
-func (c *lmtpClimb) unreachable(f *failure) Result {
-	if f.status() == Unchecked {
-		return c.fail(f)
-	}
-	if f.Reason == ReasonRefused && onlyLoopback(c.target.Edge.Listen) {
-		return c.fail(f, c.loopback(f))
-	}
-	return c.fail(f, c.network(f, c.host, c.port))
-}
-
-func onlyLoopback(l *kopano.Listening) bool {
-	if l == nil || len(l.Addrs) == 0 {
-		return false
-	}
-	for _, a := range l.Addrs {
-		if !a.Loopback {
-			return false
-		}
-	}
-	return true
-}
-
-// loopback: kopano-dagent listens on loopback unless it is told otherwise
-// (DAgent.cpp: lmtp_listen is "*%lo:2003").
-func (c *lmtpClimb) loopback(f *failure) finding.Finding {
-	to := c.to(c.host)
-	places := valuesLocations(c.target.Edge.To, "KCCONF_DAGENT_LMTP_LISTEN")
-	return c.finding(f.Reason, places, to+" listens only inside its own container",
-		f.Message+fmt.Sprintf("; %s is told to listen on loopback, where no other container reaches it", to),
-		fmt.Sprintf("Set KCCONF_DAGENT_LMTP_LISTEN=0.0.0.0:%d on %s.", c.port, to))
 }
 
 // greet reads the greeting and says LHLO.
@@ -160,7 +127,7 @@ func (c *lmtpClimb) silent(f *failure) *failure {
 func (c *lmtpClimb) hungUp(f *failure) *failure {
 	to := c.to(c.host)
 	if onlyLoopback(c.target.Edge.Listen) {
-		c.found = append(c.found, c.loopback(f))
+		c.found = append(c.found, c.loopback(f, c.port))
 		return f
 	}
 	places := valuesLocations(c.target.Edge.To, "KCCONF_DAGENT_LMTP_LISTEN")
@@ -288,12 +255,6 @@ func (c *lmtpClimb) recipientFinding(f *failure, reason Reason, title, remedy st
 	out := c.finding(reason, postmasterPlaces(c.target), title, f.Message+"; the link itself works", remedy)
 	out.Consequence = "Notices of failed deliveries and complaints to the postmaster, which every mail domain must take, are lost."
 	return out
-}
-
-// broke adds a finding for the failure and gives the failure.
-func (c *lmtpClimb) broke(f *failure, title string, places []finding.Location, remedy string) *failure {
-	c.found = append(c.found, c.finding(f.Reason, places, title, f.Message, remedy))
-	return f
 }
 
 func replyText(e *smtp.SMTPError) string {

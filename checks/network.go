@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -66,6 +67,34 @@ func dial(ctx context.Context, t Target, host string, port int) (*peer, *failure
 		return newPeer(ctx, conn, shownAddress(conn.RemoteAddr().String(), address)), nil
 	}
 	return nil, dialFailure(ctx, err, address, t.timeout())
+}
+
+// dialSocket connects to a unix socket by its path inside the client's
+// container, within one rung's time.
+func dialSocket(ctx context.Context, t Target, path string) (*peer, *failure) {
+	rung, cancel := context.WithTimeout(ctx, t.timeout())
+	defer cancel()
+	conn, err := t.Dialer.DialContext(rung, "unix", path)
+	if err == nil {
+		return newPeer(ctx, conn, path), nil
+	}
+	return nil, socketFailure(ctx, err, path, t.timeout())
+}
+
+// socketFailure says why there is no connection to a socket. A socket that
+// nobody listens on is a file that a dead server left.
+func socketFailure(ctx context.Context, err error, path string, waited time.Duration) *failure {
+	switch {
+	case errors.Is(err, vantage.ErrNoRoute):
+		return &failure{Resolve, ReasonNoRoute, oneLine(err.Error()), err}
+	case errors.Is(err, fs.ErrNotExist):
+		return &failure{Resolve, ReasonNoSocket, "there is no socket " + path, err}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &failure{Dial, ReasonStaleSocket, path + " is there, and nobody listens on it", err}
+	case errors.Is(err, syscall.ENOTSOCK), errors.Is(err, syscall.EPROTOTYPE):
+		return &failure{Dial, ReasonNoSocket, path + " is no socket", err}
+	}
+	return dialFailure(ctx, err, path, waited)
 }
 
 // shownAddress writes what was dialled and, where it differs, what the

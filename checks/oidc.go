@@ -302,12 +302,6 @@ func (c *climb) compareClock(a *answer, consequence string) {
 	c.warn(finding.Warning, f)
 }
 
-// broke adds a finding for the failure and gives the failure.
-func (c *oidcClimb) broke(f *failure, title string, places []finding.Location, remedy string) *failure {
-	c.found = append(c.found, c.finding(f.Reason, places, title, f.Message, remedy))
-	return f
-}
-
 // replay gives the answer that was already fetched to the library.
 type replay struct{ a *answer }
 

@@ -99,6 +99,12 @@ func (c *climb) finding(reason Reason, locations []finding.Location, title, mess
 	}
 }
 
+// broke adds a finding for the failure and gives the failure.
+func (c *climb) broke(f *failure, title string, places []finding.Location, remedy string) *failure {
+	c.found = append(c.found, c.finding(f.Reason, places, title, f.Message, remedy))
+	return f
+}
+
 // warn adds a finding of lower severity that does not break the link.
 func (c *climb) warn(s finding.Severity, f finding.Finding) {
 	f.Severity = s

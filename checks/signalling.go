@@ -322,12 +322,6 @@ func (c *signalling) lastAddress() string {
 	return c.base
 }
 
-// broke adds a finding for the failure and gives the failure.
-func (c *signalling) broke(f *failure, title string, places []finding.Location, remedy string) *failure {
-	c.found = append(c.found, c.finding(f.Reason, places, title, f.Message, remedy))
-	return f
-}
-
 func (c *signalling) service() *deployment.Service {
 	if c.target.Edge.To != nil && c.target.Topology.Role(c.target.Edge.To) == kopano.Kwmserver {
 		return c.target.Edge.To

@@ -12,6 +12,7 @@ need() { # program package
 need slapd slapd
 need mariadbd mariadb-server-core
 need mariadb-install-db mariadb-server-core
+need my_print_defaults mariadb-client-core # mariadb-install-db calls it, and does not depend on it
 need dovecot dovecot-core
 [ -e /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 
