@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
@@ -152,18 +151,51 @@ func useUpConnections(t *testing.T, m *lab.MariaDB) (release func()) {
 	t.Helper()
 	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s)/%s", m.User, m.Password, m.Address, m.Database))
 	labtest.Check(t, err)
-	for range 30 {
-		_, err = db.Conn(context.Background())
-		var refused *mysql.MySQLError
-		if err != nil {
-			if !strings.Contains(err.Error(), "1040") && !strings.Contains(err.Error(), "Too many") {
-				t.Fatalf("%v (%v)", err, refused)
+	var held []*sql.Conn
+	refused := 0
+	for range 60 {
+		conn, err := db.Conn(context.Background())
+		if err == nil {
+			held, refused = append(held, conn), 0
+			continue
+		}
+		if !strings.Contains(err.Error(), "1040") && !strings.Contains(err.Error(), "Too many") {
+			t.Fatal(err)
+		}
+		// The check before this may not have been seen to leave yet.
+		if refused++; refused < 4 {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		return func() {
+			for _, conn := range held {
+				conn.Close()
 			}
-			return func() { db.Close() }
+			db.Close()
+			untilFree(t, m)
 		}
 	}
 	t.Fatal("the server has no end of connections")
 	return nil
+}
+
+// untilFree waits until the server has noticed that connections are closed.
+func untilFree(t *testing.T, m *lab.MariaDB) {
+	t.Helper()
+	for range 100 {
+		again, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s)/%s", m.User, m.Password, m.Address, m.Database))
+		labtest.Check(t, err)
+		err = again.Ping()
+		again.Close()
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "1040") {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the connections are still in use")
 }
 
 // The clock of the run decides what is out of maintenance.
