@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 	"github.com/kopano-doctor/kopano-doctor/internal/lab/labtest"

@@ -112,16 +112,22 @@ type DovecotOptions struct {
 	Users       []string // mail addresses that it knows
 	ClientLimit int      // connections at one time, 0: Dovecot's default
 	NoDirectory bool     // its user database does not answer, so that every recipient is refused for now
+	Serves      string   // "imap" or "pop3" instead of "lmtp"
+	Certificate *Leaf    // with it a login is taken after STARTTLS only
+	TLS         bool     // TLS at once
 }
 
-// Dovecot starts a real Dovecot with nothing but its LMTP server. It runs as
+// Dovecot starts a real Dovecot with nothing but its LMTP server, or another one of its servers. It runs as
 // whoever runs the tests; root needs no special account either.
 func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 	program, err := Find("dovecot", "dovecot-core")
 	if err != nil {
 		return "", err
 	}
-	if _, err := Find("lmtp", "dovecot-lmtpd"); err != nil {
+	if o.Serves == "" {
+		o.Serves = "lmtp"
+	}
+	if _, err := Find(o.Serves, "dovecot-"+o.Serves+"d"); err != nil {
 		return "", err
 	}
 	dir, err := l.Folder("d")
@@ -140,7 +146,11 @@ func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 		return "", err
 	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	_, err = l.Run(dir, nil, greets(address), program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
+	ready := greets(address)
+	if o.Serves != "lmtp" {
+		ready = listens(address)
+	}
+	_, err = l.Run(dir, nil, ready, program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
 	return address, err
 }
 
@@ -191,14 +201,28 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	if o.NoDirectory {
 		socket = "no-such-socket"
 	}
-	return map[string]string{
-		"users": users.String(),
-		"dovecot.conf": fmt.Sprintf(`# Dovecot runs without root when every account is one's own.
+	tls, service, listener := "ssl = no", "lmtp", "lmtp"
+	files := map[string]string{"users": users.String()}
+	if o.Certificate != nil {
+		files["tls.pem"] = string(Pair(o.Certificate))
+		tls = fmt.Sprintf("ssl = yes\nssl_cert = <%[1]s/tls.pem\nssl_key = <%[1]s/tls.pem\ndisable_plaintext_auth = yes", dir)
+	}
+	if o.Serves != "lmtp" {
+		service, listener = o.Serves+"-login", o.Serves
+	}
+	wrapped := ""
+	if o.TLS {
+		wrapped = "    ssl = yes\n"
+		limit += "  inet_listener " + listener + " {\n    port = 0\n  }\n"
+		listener += "s"
+	}
+	files["dovecot.conf"] = fmt.Sprintf(`# Dovecot runs without root when every account is one's own.
 base_dir = %[1]s/run
 state_dir = %[1]s/state
 log_path = /dev/stderr
-protocols = lmtp
-ssl = no
+protocols = %[8]s
+%[9]s
+login_trusted_networks =
 listen = 127.0.0.1
 default_internal_user = %[2]s
 default_internal_group = %[3]s
@@ -223,12 +247,13 @@ service anvil {
 service stats {
   chroot =
 }
-service lmtp {
-%[6]s  inet_listener lmtp {
+service %[10]s {
+  chroot =
+%[6]s  inet_listener %[11]s {
     address = 127.0.0.1
     port = %[4]d
-  }
+%[12]s  }
 }
-`, dir, me.Username, group.Name, port, passdb, limit, socket),
-	}, nil
+`, dir, me.Username, group.Name, port, passdb, limit, socket, o.Serves, tls, service, listener, wrapped)
+	return files, nil
 }

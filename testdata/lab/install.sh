@@ -14,7 +14,10 @@ need mariadbd mariadb-server-core
 need mariadb-install-db mariadb-server-core
 need my_print_defaults mariadb-client-core # mariadb-install-db calls it, and does not depend on it
 need dovecot dovecot-core
+need postfix postfix
 [ -e /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
+[ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+[ -e /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
 
 [ -n "$missing" ] || exit 0
 # each name once

@@ -1,0 +1,169 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// PostfixOptions say what the mail server is like.
+type PostfixOptions struct {
+	Users       []string // mail addresses that it knows; their domains are its own
+	Trusts      bool     // it sends mail on for 127.0.0.1, as docker-mailserver does for networks in PERMIT_DOCKER
+	Certificate *Leaf    // nil: no TLS
+	Submission  bool     // as on port 587: a login is wanted, and on offer after STARTTLS only
+	Wrapped     bool     // as on port 465: TLS at once
+	ClearAuth   bool     // a login is on offer without TLS, too
+	NoLogin     bool     // Submission without a login on offer
+	NoDirectory bool     // its table of addresses does not answer
+	Postscreen  bool     // a stranger waits for the second line of the greeting
+}
+
+// ErrNeedsRoot says that a server can be started by root only.
+var ErrNeedsRoot = errors.New("only root can start it")
+
+// Postfix starts a real Postfix with one port. It delivers nothing: what it
+// accepted would be thrown away. Postfix itself insists on being started by root.
+func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
+	program, err := Find("postfix", "postfix")
+	if err != nil {
+		return "", err
+	}
+	if os.Getuid() != 0 {
+		return "", fmt.Errorf("postfix: %w", ErrNeedsRoot)
+	}
+	dir, err := l.Folder("p")
+	if err != nil {
+		return "", err
+	}
+	port, err := FreePort()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"queue", "data", "config"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			return "", err
+		}
+	}
+	if err := giveToPostfix(filepath.Join(dir, "data")); err != nil {
+		return "", err
+	}
+	// Postfix' own processes run under another name and must reach the folder.
+	for d := dir; len(d) > len(filepath.Dir(l.Dir)); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			return "", err
+		}
+	}
+	config := filepath.Join(dir, "config")
+	files := map[string]string{"main.cf": o.mainCF(dir), "master.cf": o.masterCF(port)}
+	if o.Certificate != nil {
+		files["tls.pem"] = string(Pair(o.Certificate))
+	}
+	if err := writeFiles(config, 0o644, files); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(filepath.Join(config, "main.cf"), 0o644); err != nil {
+		return "", err
+	}
+	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	_, err = l.Run(dir, nil, listens(address), program, "-c", config, "start-fg")
+	return address, err
+}
+
+// listens is a ready function: something accepts connections.
+func listens(address string) func() error {
+	return func() error {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}
+
+func (o PostfixOptions) mainCF(dir string) string {
+	var users, domains []string
+	for _, u := range o.Users {
+		users = append(users, "{"+u+"=ok}")
+		_, domain, _ := strings.Cut(u, "@")
+		domains = append(domains, domain)
+	}
+	mailboxes := "inline:{" + strings.Join(users, ", ") + "}"
+	if len(users) == 0 {
+		mailboxes = "static:ok"
+	}
+	if o.NoDirectory {
+		mailboxes = "fail:no directory"
+	}
+	networks := ""
+	if o.Trusts {
+		networks = "127.0.0.0/8"
+	}
+	text := fmt.Sprintf(`compatibility_level = 3.6
+queue_directory = %[1]s/queue
+data_directory = %[1]s/data
+maillog_file = /dev/stdout
+myhostname = mail.example.org
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = %[2]s
+virtual_mailbox_domains = %[3]s
+virtual_mailbox_maps = %[4]s
+virtual_transport = discard:
+default_transport = discard:
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+postscreen_greet_wait = 2s
+postscreen_greet_action = enforce
+postscreen_greet_banner = mail.example.org looks at you first
+postscreen_access_list =
+`, dir, networks, strings.Join(domains, ", "), mailboxes)
+	if o.Certificate != nil {
+		text += fmt.Sprintf("smtpd_tls_security_level = may\nsmtpd_tls_chain_files = %s/config/tls.pem\nsmtpd_tls_auth_only = %s\n", dir, yesNo(!o.ClearAuth))
+	}
+	return text
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (o PostfixOptions) masterCF(port int) string {
+	// A login is offered only where Postfix finds someone to ask; its Cyrus side has its own list.
+	options := ""
+	if (o.Submission || o.Wrapped) && !o.NoLogin {
+		options += " -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=cyrus -o smtpd_client_restrictions=permit_sasl_authenticated,reject"
+	}
+	if o.Wrapped {
+		options += " -o smtpd_tls_wrappermode=yes"
+	}
+	entry := fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd%s\n", port, options)
+	if o.Postscreen {
+		entry = fmt.Sprintf("127.0.0.1:%d inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\ntlsproxy unix - - n - 0 tlsproxy\n", port)
+	}
+	return entry + `postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+tlsmgr unix - - n 1000? 1 tlsmgr
+discard unix - - n - - discard
+error unix - - n - - error
+retry unix - - n - - error
+`
+}

@@ -1,0 +1,22 @@
+//go:build unix
+
+package lab
+
+import (
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// giveToPostfix gives a folder to the account that the package made.
+func giveToPostfix(dir string) error {
+	u, err := user.Lookup("postfix")
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(dir, uid, -1)
+}
