@@ -21,6 +21,9 @@ import (
 
 const publicName = "kopano.example.org"
 
+// labTimeout is enough for servers that answer at once, and short for those that never do.
+const labTimeout = 700 * time.Millisecond
+
 // scene is a copy of the bundled full deployment with real servers behind it.
 type scene struct {
 	t       *testing.T

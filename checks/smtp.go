@@ -47,6 +47,9 @@ func SMTPReasons() []ReasonDoc {
 // (postscreen_greet_wait is 6 s). It sends the first line of its greeting at once.
 const greetingTime = 10 * time.Second
 
+// maxGreetingLines is how many lines a greeting may have.
+const maxGreetingLines = 5
+
 // foreignRecipient is an address of no mail server of ours. Nothing is sent to
 // it; example.net belongs to nobody (RFC 2606).
 const foreignRecipient = "nobody@example.net"
@@ -161,14 +164,16 @@ func (c *smtpClimb) greet(ctx context.Context) *failure {
 		patient := c.target
 		patient.Timeout = max(greetingTime, patient.timeout())
 		c.peer.rung(ctx, patient)
-		for strings.HasPrefix(line, "220-") && err == nil {
-			line, err = c.text.ReadLine()
+		for range maxGreetingLines {
+			if line, err = c.text.ReadLine(); err != nil || !strings.HasPrefix(line, "220-") {
+				break
+			}
 		}
 		if err != nil {
 			return c.unread(ctx, Greet, err)
 		}
 	}
-	if strings.HasPrefix(line, "220") {
+	if line == "220" || strings.HasPrefix(line, "220 ") {
 		return nil
 	}
 	if !isMailGreeting(line) {

@@ -21,6 +21,21 @@ func (l *Lab) ServeHTTP(address string, handler http.Handler, config *tls.Config
 	if err != nil {
 		return "", err
 	}
+	l.serveHTTP(listener, handler, config)
+	return listener.Addr().String(), nil
+}
+
+// ServeHTTPSocket starts a web server on a unix socket.
+func (l *Lab) ServeHTTPSocket(path string, handler http.Handler) error {
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	l.serveHTTP(listener, handler, nil)
+	return nil
+}
+
+func (l *Lab) serveHTTP(listener net.Listener, handler http.Handler, config *tls.Config) {
 	server := &http.Server{
 		Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: log.New(io.Discard, "", 0), // refused handshakes are part of the tests
@@ -38,7 +53,6 @@ func (l *Lab) ServeHTTP(address string, handler http.Handler, config *tls.Config
 		<-done
 		return err
 	})
-	return listener.Addr().String(), nil
 }
 
 // ServerTLS gives the configuration of a TLS server with one certificate,

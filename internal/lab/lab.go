@@ -134,6 +134,11 @@ func (l *Lab) Serve(handle func(net.Conn)) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
+	l.serve(listener, handle)
+	return listener.Addr().String(), nil
+}
+
+func (l *Lab) serve(listener net.Listener, handle func(net.Conn)) {
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	open := map[net.Conn]bool{}
@@ -170,7 +175,6 @@ func (l *Lab) Serve(handle func(net.Conn)) (address string, err error) {
 		running.Wait()
 		return err
 	})
-	return listener.Addr().String(), nil
 }
 
 // writeFiles writes files into a folder.
@@ -180,5 +184,15 @@ func writeFiles(dir string, mode fs.FileMode, files map[string]string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// ServeSocket listens on a unix socket and runs handle for every connection.
+func (l *Lab) ServeSocket(path string, handle func(net.Conn)) error {
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	l.serve(listener, handle)
 	return nil
 }

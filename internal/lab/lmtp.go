@@ -148,7 +148,7 @@ func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	ready := greets(address)
 	if o.Serves != "lmtp" {
-		ready = listens(address)
+		ready = Accepts("tcp", address)
 	}
 	_, err = l.Run(dir, nil, ready, program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
 	return address, err
@@ -210,6 +210,10 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	if o.Serves != "lmtp" {
 		service, listener = o.Serves+"-login", o.Serves
 	}
+	login := me.Username
+	if os.Getuid() == 0 && o.Serves != "lmtp" {
+		login = "nobody" // the process that meets strangers must not be root
+	}
 	wrapped := ""
 	if o.TLS {
 		wrapped = "    ssl = yes\n"
@@ -226,7 +230,7 @@ login_trusted_networks =
 listen = 127.0.0.1
 default_internal_user = %[2]s
 default_internal_group = %[3]s
-default_login_user = %[2]s
+default_login_user = %[13]s
 first_valid_uid = 0
 first_valid_gid = 0
 mail_location = maildir:%[1]s/mail
@@ -254,6 +258,6 @@ service %[10]s {
     port = %[4]d
 %[12]s  }
 }
-`, dir, me.Username, group.Name, port, passdb, limit, socket, o.Serves, tls, service, listener, wrapped)
+`, dir, me.Username, group.Name, port, passdb, limit, socket, o.Serves, tls, service, listener, wrapped, login)
 	return files, nil
 }

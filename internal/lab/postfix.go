@@ -19,7 +19,7 @@ type PostfixOptions struct {
 	Wrapped     bool     // as on port 465: TLS at once
 	ClearAuth   bool     // a login is on offer without TLS, too
 	NoLogin     bool     // Submission without a login on offer
-	NoDirectory bool     // its table of addresses does not answer
+	NoDirectory bool     // it asks a directory for addresses, which is down
 	Postscreen  bool     // a stranger waits for the second line of the greeting
 }
 
@@ -30,6 +30,10 @@ var ErrNeedsRoot = errors.New("only root can start it")
 // accepted would be thrown away. Postfix itself insists on being started by root.
 func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 	program, err := Find("postfix", "postfix")
+	if err != nil {
+		return "", err
+	}
+	master, err := Find("master", "postfix")
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +63,9 @@ func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 		}
 	}
 	config := filepath.Join(dir, "config")
-	files := map[string]string{"main.cf": o.mainCF(dir), "master.cf": o.masterCF(port)}
+	files := map[string]string{"main.cf": o.mainCF(dir), "master.cf": o.masterCF(port),
+		// Nobody listens there.
+		"users.cf": "server_host = ldap://127.0.0.1:1\nsearch_base = dc=example,dc=org\nbind = no\ntimeout = 1\nversion = 3\n"}
 	if o.Certificate != nil {
 		files["tls.pem"] = string(Pair(o.Certificate))
 	}
@@ -69,20 +75,13 @@ func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 	if err := os.Chmod(filepath.Join(config, "main.cf"), 0o644); err != nil {
 		return "", err
 	}
-	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	_, err = l.Run(dir, nil, listens(address), program, "-c", config, "start-fg")
-	return address, err
-}
-
-// listens is a ready function: something accepts connections.
-func listens(address string) func() error {
-	return func() error {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
+	if err := run(dir, program, "-c", config, "check"); err != nil { // makes the folders of the queue
+		return "", err
 	}
+	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	// "postfix start-fg" would leave the group that the lab ends with it.
+	_, err = l.Run(dir, nil, Accepts("tcp", address), master, "-d", "-c", config)
+	return address, err
 }
 
 func (o PostfixOptions) mainCF(dir string) string {
@@ -97,7 +96,7 @@ func (o PostfixOptions) mainCF(dir string) string {
 		mailboxes = "static:ok"
 	}
 	if o.NoDirectory {
-		mailboxes = "fail:no directory"
+		mailboxes = "ldap:" + filepath.Join(dir, "config", "users.cf")
 	}
 	networks := ""
 	if o.Trusts {

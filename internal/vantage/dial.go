@@ -34,12 +34,16 @@ func (d *Dialer) Route(host string, port int) (Route, error) {
 // be reached from here is a *NoRoute. All addresses of a name are tried one
 // after the other within the context's time, at most 10 seconds without one.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	switch network {
+	case "unix":
+		return nil, noRoute("the socket %s is inside a container, and no container engine is used; run as root on the Docker host", address)
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return nil, noRoute("%s addresses are not reachable from this host", network)
+	}
 	host, port, err := splitHostPort(address)
 	if err != nil {
 		return nil, err
-	}
-	if network != "tcp" && network != "tcp4" && network != "tcp6" {
-		return nil, noRoute("%s addresses are not reachable from this host", network)
 	}
 	route, err := d.Route(host, port)
 	if err != nil {
