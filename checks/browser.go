@@ -24,7 +24,7 @@ func BrowserReasons() []ReasonDoc {
 // web/kweb.cfg), and what it is told before anybody has signed in.
 var browserPages = map[string][]question{
 	"meet-kapi":    {{path: "/api/gc/v1/me", status: []int{http.StatusForbidden, http.StatusUnauthorized}}},
-	"meet-konnect": {{path: "/.well-known/openid-configuration", status: []int{http.StatusOK}}, {path: "/signin/v1/identifier", status: []int{http.StatusOK}}},
+	"meet-konnect": {{path: "/.well-known/openid-configuration", status: []int{http.StatusOK}}, {path: "/signin/v1/identifier", status: []int{http.StatusOK, http.StatusFound}}},
 }
 
 // CheckBrowser goes the way of the browser: to the public address, through web.

@@ -97,8 +97,7 @@ func badHandshake(w http.ResponseWriter) {
 	http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 }
 
-// Web is a stand-in for kweb in front of kwmserver and Konnect, at host:port
-// each, with the routes that matter here (web/kweb.cfg of kopano-docker): the
+// Web is a stand-in for kweb in front of kwmserver, Konnect and kapi, with the routes that matter here (web/kweb.cfg of kopano-docker): the
 // MCU API is not served, health checks are at /upstreams, and what no rule
 // names is 404. An empty address is a server that is down.
 func Web(konnect, kwmserver http.Handler) http.Handler {
@@ -108,6 +107,10 @@ func Web(konnect, kwmserver http.Handler) http.Handler {
 	mux.HandleFunc("/api/kwm/v2/mcu/", http.NotFound)
 	mux.Handle("/upstreams/kwmserver/", http.StripPrefix("/upstreams/kwmserver", orBadGateway(kwmserver)))
 	mux.Handle("/upstreams/konnect/", http.StripPrefix("/upstreams/konnect", orBadGateway(konnect)))
+	mux.Handle("/api/gc/v1/", Apps(AppOptions{}))
+	if konnect != nil {
+		mux.Handle("/signin/v1/identifier", Apps(AppOptions{}))
+	}
 	for _, path := range []string{"/.well-known/openid-configuration", "/konnect/v1/", "/signin/v1/", "/keys", "/authorize", "/oauth/", "/userinfo"} {
 		mux.Handle(path, orBadGateway(konnect))
 	}

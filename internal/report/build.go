@@ -150,7 +150,7 @@ func (b *builder) link(l *diagnosis.Link) Link {
 		ID:         e.ID,
 		From:       b.line(diagnosis.From(e)),
 		To:         b.line(diagnosis.To(e)),
-		Protocol:   string(e.Link.Protocol),
+		Protocol:   string(e.Protocol),
 		Address:    b.line(address),
 		Vantage:    b.line(l.Vantage),
 		Status:     string(r.Status),

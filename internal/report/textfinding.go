@@ -133,6 +133,30 @@ func place(l Location) string {
 // consequences writes what was seen to follow from a finding: other findings,
 // and the links that cannot work.
 func (p *printer) consequences(f *Finding) {
+	var order []string
+	times := map[string]int{}
+	p.collectConsequences(f, func(text string) {
+		if times[text]++; times[text] == 1 {
+			order = append(order, text)
+		}
+	})
+	for _, text := range order {
+		if n := times[text]; n > 1 {
+			text += fmt.Sprintf(", %d times", n)
+		}
+		p.paragraph(margin, "Seen: ", p.style.bold, text)
+	}
+	if f.Severity != "error" || f.Cause != nil {
+		return
+	}
+	if names := p.victims(f); len(names) > 0 {
+		p.paragraph(margin, "Therefore: ", p.style.bold, therefore(names))
+	}
+}
+
+// collectConsequences tells of every finding that follows from f, and of those
+// that follow from them. What several links say alike is told for each.
+func (p *printer) collectConsequences(f *Finding, tell func(string)) {
 	for i := range p.report.Findings {
 		c := &p.report.Findings[i]
 		if c.Cause == nil || *c.Cause != f.Fingerprint || c == f {
@@ -142,14 +166,8 @@ func (p *printer) consequences(f *Finding) {
 		if c.Kind == "static" && c.Message != "" && c.Message != c.Title { // what was seen stands at its link
 			text += ": " + c.Message
 		}
-		p.paragraph(margin, "Seen: ", p.style.bold, fmt.Sprintf("%s [%s]", text, c.ID))
-		p.consequences(c)
-	}
-	if f.Severity != "error" || f.Cause != nil {
-		return
-	}
-	if names := p.victims(f); len(names) > 0 {
-		p.paragraph(margin, "Therefore: ", p.style.bold, therefore(names))
+		tell(fmt.Sprintf("%s [%s]", text, c.ID))
+		p.collectConsequences(c, tell)
 	}
 }
 

@@ -36,7 +36,7 @@ func (d *Dialer) Route(host string, port int) (Route, error) {
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	switch network {
 	case "unix":
-		return nil, noRoute("the socket %s is inside a container, and no container engine is used; run as root on the Docker host", address)
+		return d.host.dialSocket(ctx, d.from, address)
 	case "tcp", "tcp4", "tcp6":
 	default:
 		return nil, noRoute("%s addresses are not reachable from this host", network)

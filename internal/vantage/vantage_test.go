@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -250,6 +251,56 @@ func TestFiles(t *testing.T) {
 func symlink(t *testing.T, to, name string) {
 	t.Helper()
 	if err := os.Symlink(to, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSocketsInVolumes(t *testing.T) {
+	d, dir := load(t)
+	run := filepath.Join(dir, "files", "deep")
+	long := filepath.Join(run, strings.Repeat("long", 30))
+	if err := os.MkdirAll(long, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, filepath.Join(long, "server.sock"))
+	symlink(t, "server.sock", filepath.Join(long, "link.sock"))
+	write(t, filepath.Join(long, "file.sock"), "")
+	app, _ := d.Service("app")
+	dialer := NewHost(d, byName{d}, nil).From(app)
+	inside := "/data/deep/" + filepath.Base(long)
+	wants := map[string]error{
+		inside + "/none.sock": fs.ErrNotExist,
+		inside + "/link.sock": ErrNoRoute,
+		inside + "/file.sock": ErrNoRoute,
+		"/run/nowhere.sock":   ErrNoRoute,
+	}
+	if runtime.GOOS == "linux" { // elsewhere there is no short way to a long path
+		wants[inside+"/server.sock"] = nil
+	}
+	for name, want := range wants {
+		conn, err := dialer.DialContext(context.Background(), "unix", name)
+		if err == nil {
+			conn.Close()
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+}
+
+// listen makes a socket at a path that may be longer than the kernel lets one listen on.
+func listen(t *testing.T, name string) {
+	t.Helper()
+	short, err := os.MkdirTemp("", "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(short, "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close(); os.RemoveAll(short) })
+	if err := os.Rename(filepath.Join(short, "s"), name); err != nil {
 		t.Fatal(err)
 	}
 }

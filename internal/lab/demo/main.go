@@ -1,6 +1,6 @@
 // Demo shows the doctor at work. It copies the bundled deployment, starts the
-// real servers behind it on loopback (OpenLDAP, MariaDB, Dovecot's LMTP server,
-// an OpenID provider behind TLS, a signalling server), plants one fault, runs
+// real servers behind it on loopback (OpenLDAP, MariaDB, Postfix, Dovecot's LMTP
+// server, an OpenID provider behind TLS, and stand-ins for Kopano's own), plants one fault, runs
 // `kopano-doctor check`, and cleans up.
 //
 //	go run ./internal/lab/demo -doctor bin/kopano-doctor -deployment testdata/deployments/full
@@ -39,11 +39,11 @@ func run(doctor, source string, healthy bool) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	closeOnInterrupt(l)
 
-	s := &stage{lab: l, folder: filepath.Join(l.Dir, "deployment")}
+	s := &stage{lab: l, folder: filepath.Join(l.Dir, "deployment"), lost: !healthy}
 	if err := s.copyDeployment(source); err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "demo: starting OpenLDAP, MariaDB, Dovecot, an OpenID provider and a signalling server on loopback …")
+	fmt.Fprintln(os.Stderr, "demo: starting OpenLDAP, MariaDB, Postfix, Dovecot, an OpenID provider and stand-ins for Kopano on loopback …")
 	if err := s.start(); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,9 @@ type stage struct {
 	folder string
 	env    map[string]string // .env
 	pins   []string          // --resolve arguments
+	// lost: kopano_server has no database. Its ports are open and nothing
+	// answers, and kopano_dagent, which logs on to it first, does not greet.
+	lost bool
 }
 
 // copyDeployment copies the folder's files, and adds what ties it to the lab:
@@ -31,7 +36,20 @@ func (s *stage) copyDeployment(source string) error {
 		return err
 	}
 	s.env = env
-	override := "# Ties the deployment to this demonstration.\nvolumes:\n  kopanossl:\n    driver: local\n    driver_opts:\n      type: none\n      o: bind\n      device: " + s.sslFolder() + "\n"
+	for _, dir := range []string{"run/grapi", "data/attachments", "data/kapi-kvs"} {
+		if err := os.MkdirAll(filepath.Join(s.folder, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	override := "# Ties the deployment to this demonstration: its volumes are folders here.\nvolumes:\n"
+	for volume, dir := range map[string]string{"kopanossl": s.sslFolder(), "kopanosocket": filepath.Join(s.folder, "run"), "kopanodata": filepath.Join(s.folder, "data")} {
+		override += "  " + volume + ":\n    driver: local\n    driver_opts:\n      type: none\n      o: bind\n      device: " + dir + "\n"
+	}
+	override += "services:\n  kopano_scheduler:\n    volumes:\n      - " + filepath.Join(s.folder, "docker.sock") + ":/var/run/docker.sock\n" +
+		"  kopano_dagent:\n    volumes:\n      - " + filepath.Join(s.folder, "kopano-autorespond") + ":/usr/local/bin/kopano-autorespond:ro\n"
+	if err := os.WriteFile(filepath.Join(s.folder, "kopano-autorespond"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(s.folder, "docker-compose.demo.yml"), []byte(override), 0o644); err != nil {
 		return err
 	}
@@ -47,7 +65,7 @@ func (s *stage) copyDeployment(source string) error {
 func (s *stage) pin(name, address string) { s.pins = append(s.pins, name+"="+address) }
 
 func (s *stage) start() error {
-	for _, start := range []func() error{s.directory, s.database, s.delivery, s.certificates, s.web} {
+	for _, start := range []func() error{s.directory, s.database, s.delivery, s.certificates, s.web, s.mail, s.apps, s.sockets} {
 		if err := start(); err != nil {
 			return err
 		}
@@ -76,7 +94,13 @@ func (s *stage) database() error {
 }
 
 func (s *stage) delivery() error {
-	address, err := s.lab.Dovecot(lab.DovecotOptions{Users: []string{s.env["POSTMASTER_ADDRESS"]}})
+	var address string
+	var err error
+	if s.lost {
+		address, err = s.lab.Dagent(lab.DagentOptions{Waiting: true})
+	} else {
+		address, err = s.lab.Dovecot(lab.DovecotOptions{Users: []string{s.env["POSTMASTER_ADDRESS"]}})
+	}
 	if err == nil {
 		s.pin("kopano_dagent:2003", address)
 	}
@@ -134,11 +158,88 @@ func (s *stage) certificates() error {
 	if err != nil {
 		return err
 	}
-	address, err := s.lab.ServeHTTP("", lab.SOAP(), lab.ServerTLS(leaf))
+	var address string
+	if s.lost {
+		address, err = s.lab.BlackHole()
+	} else {
+		address, err = s.lab.ServeHTTP("", lab.SOAP(), lab.ServerTLS(leaf))
+	}
 	if err == nil {
 		s.pin("kopano_server:237", address)
 	}
 	return err
+}
+
+// mail starts the three ports of the mail transport.
+func (s *stage) mail() error {
+	ca, err := lab.NewCA("Mail")
+	if err != nil {
+		return err
+	}
+	leaf, err := ca.Issue(lab.LeafOptions{Names: []string{"mail.example.org"}})
+	if err != nil {
+		return err
+	}
+	for port, options := range map[string]lab.PostfixOptions{"25": {Trusts: true}, "465": {Wrapped: true}, "587": {Submission: true}} {
+		options.Users, options.Certificate = []string{s.env["POSTMASTER_ADDRESS"]}, leaf
+		address, err := s.lab.Mail(options)
+		if err != nil {
+			return err
+		}
+		s.pin("mail:"+port, address)
+	}
+	return nil
+}
+
+// apps starts the stand-ins for what web passes on, for kopano_gateway, and for
+// kopano_server's plain port.
+func (s *stage) apps() error {
+	apps, err := s.lab.ServeHTTP("", lab.Apps(lab.AppOptions{}), nil)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"kopano_webapp:9080", "kopano_zpush:9080", "kopano_kdav:9080", "kopano_ical:8080", "kopano_meet:9080", "kopano_kapps:9080",
+		"kopano_kapi:8039", "kopano_playground:8888", "ldap-admin:80", "password-self-service:80"} {
+		s.pin(name, apps)
+	}
+	var server string
+	if s.lost {
+		server, err = s.lab.BlackHole()
+	} else {
+		server, err = s.lab.ServeHTTP("", lab.SOAP(), nil)
+	}
+	if err != nil {
+		return err
+	}
+	s.pin("kopano_server:236", server)
+	gateway, err := s.lab.Gateway(lab.GatewayOptions{})
+	if err != nil {
+		return err
+	}
+	s.pin("kopano_gateway:143", gateway)
+	return nil
+}
+
+// sockets makes the sockets through which containers meet: those of
+// kopano_server, kopano_search and kopano_grapi, and Docker's.
+func (s *stage) sockets() error {
+	well := lab.Page(http.StatusOK, "text/plain", "")
+	for path, handler := range map[string]http.Handler{"run/grapi/rest0.sock": well, "run/grapi/rest1.sock": well,
+		"docker.sock": lab.Page(http.StatusOK, "text/plain", "OK")} {
+		if err := s.lab.ServeHTTPSocket(filepath.Join(s.folder, path), handler); err != nil {
+			return err
+		}
+	}
+	server := filepath.Join(s.folder, "run/server.sock")
+	if s.lost {
+		err := s.lab.ServeSocket(server, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		if err != nil {
+			return err
+		}
+	} else if err := s.lab.ServeHTTPSocket(server, lab.SOAP()); err != nil {
+		return err
+	}
+	return s.lab.ServeSocket(filepath.Join(s.folder, "run/search.sock"), lab.Search)
 }
 
 func (s *stage) sslFolder() string { return filepath.Join(s.folder, "ssl") }
