@@ -75,7 +75,7 @@ func TestARunAgainstDeadAddressesTakesOneTimeout(t *testing.T) {
 		t.Errorf("exit %d, %d links broken\n%s", got.code, r.Summary.LinksBroken, got.stderr)
 	}
 	for _, l := range r.Links {
-		if l.Status == "ok" && l.Protocol != "file" {
+		if l.Status == "ok" && l.Protocol != "file" && l.Protocol != "docker" { // those are of this machine
 			t.Errorf("%s is ok on a server that says nothing", l.ID)
 		}
 	}
