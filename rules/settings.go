@@ -130,7 +130,10 @@ func judgeSettings(in *Input, rule func(x sighting, st setting) *verdict) []find
 }
 
 func malformedName(in *Input) []finding.Finding {
-	return judge(in, onCore(in), func(x sighting) *verdict {
+	want := func(s *deployment.Service, key string) bool {
+		return isSettingKey(strings.ToUpper(key)) && isCore(in, s)
+	}
+	return judge(in, want, func(x sighting) *verdict {
 		key := x.value.Key
 		if _, ok := settingOf(key); ok {
 			return nil

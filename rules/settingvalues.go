@@ -94,7 +94,7 @@ func isNumber(st setting) bool {
 	s, ok := kopano.LookupSetting(st.section, st.name)
 	return ok && s.State == kopano.StateOK && wholeNumber.MatchString(s.Default) && !isSize(st) &&
 		!strings.HasSuffix(st.name, "_port") && !strings.HasSuffix(st.name, "log_level") && !strings.HasSuffix(st.name, "log_timestamp") &&
-		!strings.HasSuffix(st.name, "_size")
+		st.name != "log_buffer_size" && st.name != "term_cache_size"
 }
 
 // reads reports whether a service's program reads the file that a setting is for.
@@ -112,13 +112,22 @@ func leftOver(text string) bool {
 func numberInvalid(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
 		text := x.text()
-		if !isNumber(st) || leftOver(text) || !reads(in, x, st) {
+		if !isNumber(st) || text != "" && leftOver(text) || !reads(in, x, st) {
 			return nil
 		}
-		if wholeNumber.MatchString(text) {
+		s, _ := kopano.LookupSetting(st.section, st.name)
+		switch {
+		case text == "" && (s.Default == "0" || s.Nonempty):
+			return nil // nothing is 0, or another rule speaks of it
+		case text == "":
+			return &verdict{
+				message:     x.name() + " is empty, which the program reads as 0; the default is " + s.Default + ".",
+				consequence: "The program works with 0, or does not start.",
+				remedy:      "Delete the line, or write " + x.name() + "=" + s.Default,
+			}
+		case wholeNumber.MatchString(text):
 			return outOfRange(x, st)
 		}
-		s, _ := kopano.LookupSetting(st.section, st.name)
 		return &verdict{
 			message:     x.name() + " is " + x.shown() + "; only a plain number is read" + inUnits(st.name) + ".",
 			consequence: "The program takes the digits at the beginning, or 0 where there are none, or does not start.",
@@ -197,7 +206,39 @@ func wordsOf(st setting) []string {
 	return settingWords[st.section+" "+st.name]
 }
 
+// features are what can be switched off for everybody (kopano-server.cfg(5), disabled_features).
+var features = []string{"imap", "pop3", "mobile", "outlook", "webapp"}
+
+// featureMisspelt looks at the words of the list of features.
+func featureMisspelt(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Server, "KCCONF_SERVER_DISABLED_FEATURES"), func(x sighting) *verdict {
+		if leftOver(x.text()) || strings.ContainsAny(x.text(), ",;") {
+			return nil
+		}
+		words := strings.Fields(x.text())
+		for i, w := range words {
+			near, ok := nearestOf(w, features)
+			if !ok || slices.Contains(features, w) {
+				continue
+			}
+			words[i] = near
+			better := strings.Join(words, " ")
+			return &verdict{
+				message:     x.name() + " is " + x.shown() + "; there is no " + w + ", but " + near + ".",
+				consequence: "What you mean to switch off stays on.",
+				remedy:      "Write " + x.name() + "=" + better,
+				write:       better,
+			}
+		}
+		return nil
+	})
+}
+
 func wordUnknown(in *Input) []finding.Finding {
+	return append(featureMisspelt(in), settingWordUnknown(in)...)
+}
+
+func settingWordUnknown(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
 		words, text := wordsOf(st), x.text()
 		if words == nil || leftOver(text) || slices.Contains(words, text) || !reads(in, x, st) {

@@ -230,7 +230,7 @@ var goLevels = []string{"panic", "fatal", "error", "warn", "warning", "info", "d
 
 func logLevel(in *Input) []finding.Finding {
 	out := judgeSettings(in, func(x sighting, st setting) *verdict {
-		if st.name != "log_level" || leftOver(x.text()) {
+		if st.name != "log_level" || leftOver(x.text()) || !known(st) {
 			return nil
 		}
 		words := slices.Contains([]string{"kapid", "grapi", "search", "spamd", "autorespond"}, st.section)
@@ -275,7 +275,7 @@ func konnectLevel(in *Input) []finding.Finding {
 func logDebug(in *Input) []finding.Finding {
 	return judgeSettings(in, func(x sighting, st setting) *verdict {
 		n, err := strconv.Atoi(x.text())
-		if st.name != "log_level" || !(err == nil && n == 6 || strings.EqualFold(x.text(), "debug") || strings.EqualFold(x.text(), "trace")) {
+		if st.name != "log_level" || !known(st) || !(err == nil && n == 6 || strings.EqualFold(x.text(), "debug") || strings.EqualFold(x.text(), "trace")) {
 			return nil
 		}
 		return &verdict{

@@ -400,7 +400,7 @@ var variableName = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
 func usedVariables(in *Input) map[string]bool {
 	names := map[string]bool{}
 	for _, sc := range in.Deployment.Scalars() {
-		if sc.InList {
+		if sc.InList && len(sc.Path) == 4 && sc.Path[2] == "environment" && sc.Path[3] == sc.Text {
 			names[sc.Text] = true // - NAME, without a value
 		}
 		for _, m := range variableName.FindAllStringSubmatchIndex(sc.Text, -1) {
