@@ -27,6 +27,11 @@ func dollarRules() []Rule {
 
 func dollarNotDoubled(in *Input) []finding.Finding {
 	var out []finding.Finding
+	texts := map[finding.Location][]finding.Location{} // of the compose files, by line
+	for _, sc := range in.Deployment.Scalars() {
+		line := finding.Location{File: sc.At.File, Line: sc.At.Line}
+		texts[line] = append(texts[line], sc.At)
+	}
 	for _, u := range in.Deployment.Unset {
 		why := meantElsewhere(in, u)
 		if why == notMeantElsewhere {
@@ -38,7 +43,7 @@ func dollarNotDoubled(in *Input) []finding.Finding {
 			Consequence: "The containers get the value with a part missing; a password is then wrong.",
 			Remedy:      "Write two dollar signs: $$",
 			Locations:   []finding.Location{u.At.As(finding.Fix)},
-			Edits:       doubled(in, u),
+			Edits:       doubled(in, u.Name, texts[finding.Location{File: u.At.File, Line: u.At.Line}]),
 		}
 		if why == meantForShell {
 			what, _, _ := strings.Cut(u.Key, ".")
@@ -85,14 +90,12 @@ func meantElsewhere(in *Input, u deployment.VariableUse) meant {
 	return notMeantElsewhere
 }
 
-// doubled gives the edit that writes $$ in place of the $ of one variable.
-func doubled(in *Input, u deployment.VariableUse) []finding.Edit {
-	for _, sc := range in.Deployment.Scalars() {
-		if sc.At.File != u.At.File || sc.At.Line != u.At.Line {
-			continue
-		}
-		for _, form := range []string{"$" + u.Name, "${" + u.Name + "}"} {
-			if es := in.Deployment.ReplaceIn(sc.At, form, "$"+form); es != nil {
+// doubled gives the edit that writes $$ in place of the $ of one variable, which
+// stands in one of the texts at the places.
+func doubled(in *Input, name string, places []finding.Location) []finding.Edit {
+	for _, at := range places {
+		for _, form := range []string{"$" + name, "${" + name + "}"} {
+			if es := in.Deployment.ReplaceIn(at, form, "$"+form); es != nil {
 				return es
 			}
 		}

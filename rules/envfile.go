@@ -196,17 +196,7 @@ func envDollar(in *Input) []finding.Finding {
 	for _, f := range in.Deployment.EnvFiles {
 		defined := definedNames(in, f)
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Quote == '\'' || l.Reveal() == l.Compose1.Reveal() {
-				continue
-			}
-			var missing []string
-			for _, name := range l.References {
-				if !defined[name] {
-					missing = append(missing, name)
-				}
-			}
-			// ${NAME} is meant as a variable; a bare $ in the middle of a word is an accident.
-			if len(missing) == 0 || !accidental(l, missing) {
+			if !cutByDollar(l, defined) {
 				continue
 			}
 			out = append(out, finding.Finding{
@@ -222,13 +212,36 @@ func envDollar(in *Input) []finding.Finding {
 	return out
 }
 
-// cutByDollar reports whether env-file-dollar speaks of a variable.
-func cutByDollar(in *Input, u deployment.VariableUse) bool {
-	f, l := envLineAt(in, u.At)
-	if f == nil || l.Bad != "" || l.Quote == '\'' {
+// cutByDollar reports whether a value loses a part to a dollar sign.
+func cutByDollar(l deployment.EnvLine, defined map[string]bool) bool {
+	if l.Bad != "" || l.Quote == '\'' || l.Reveal() == l.Compose1.Reveal() {
 		return false
 	}
-	return !definedNames(in, f)[u.Name] && accidental(*l, []string{u.Name})
+	var missing []string
+	for _, name := range l.References {
+		if !defined[name] {
+			missing = append(missing, name)
+		}
+	}
+	// ${NAME} is meant as a variable; a bare $ in the middle of a word is an accident.
+	return len(missing) > 0 && accidental(l, missing)
+}
+
+// linesCut gives the lines of env files of which env-file-dollar speaks.
+func linesCut(in *Input) map[finding.Location]bool {
+	lines := map[finding.Location]bool{}
+	for _, f := range in.Deployment.EnvFiles {
+		defined := definedNames(in, f)
+		for _, l := range f.Lines {
+			if !cutByDollar(l, defined) {
+				continue
+			}
+			for n := l.At.Line; n <= max(l.At.Line, l.LastLine); n++ {
+				lines[finding.Location{File: f.File, Line: n}] = true
+			}
+		}
+	}
+	return lines
 }
 
 // accidental reports whether a reference looks like part of a word: written

@@ -167,15 +167,13 @@ func afterQuote(l deployment.EnvLine) bool {
 func envBlankBefore(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range in.Deployment.EnvFiles {
-		text, ok := in.Deployment.FileText(f.File)
-		if !f.Project || !ok {
+		if !f.Project {
 			continue
 		}
-		lines := strings.Split(strings.TrimPrefix(text.Reveal(), "\uFEFF"), "\n")
 		var places []finding.Location
 		var names []string
 		for _, l := range f.Lines {
-			if l.Bad != "" || l.Bare || l.At.Line > len(lines) || !blankBefore(lines[l.At.Line-1], l) {
+			if l.Bad != "" || l.Bare || !blankBefore(textAt(in, l.At), l.Key) {
 				continue
 			}
 			names = append(names, l.Key)
@@ -200,31 +198,16 @@ func envBlankBefore(in *Input) []finding.Finding {
 }
 
 // blankBefore looks at what follows the name in a line.
-func blankBefore(text string, l deployment.EnvLine) bool {
-	rest := text[min(l.At.Column-1+len(l.Key), len(text)):]
+func blankBefore(text, key string) bool {
+	rest := strings.TrimPrefix(text, key)
 	trimmed := strings.TrimLeft(rest, " \t")
 	return len(trimmed) < len(rest) && strings.HasPrefix(trimmed, "=")
 }
 
 // textAt gives the rest of the line at a place of a file, "" when there is none.
 func textAt(in *Input, at finding.Location) string {
-	text, ok := in.Deployment.FileText(at.File)
-	if !ok || at.Line < 1 || at.Column < 1 {
-		return ""
-	}
-	rest := strings.TrimPrefix(text.Reveal(), "\uFEFF")
-	for range at.Line - 1 {
-		_, below, ok := strings.Cut(rest, "\n")
-		if !ok {
-			return ""
-		}
-		rest = below
-	}
-	line, _, _ := strings.Cut(rest, "\n")
-	if at.Column-1 > len(line) {
-		return ""
-	}
-	return line[at.Column-1:]
+	text, _ := in.Deployment.TextAt(at)
+	return text.Reveal()
 }
 
 func envNameCase(in *Input) []finding.Finding {

@@ -108,7 +108,11 @@ func byPlace(fs []finding.Finding, subject string) []finding.Finding {
 
 // imageFault says what is wrong with the name of an image.
 func imageFault(image string) string {
-	switch path, _, _ := strings.Cut(image, "@"); {
+	name, _, _ := strings.Cut(image, "@")
+	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
+		name = name[:colon]
+	}
+	switch {
 	case strings.ContainsAny(image, " \t"):
 		return "there is a blank in it"
 	case strings.ContainsAny(image, "\"'"):
@@ -119,7 +123,7 @@ func imageFault(image string) string {
 		return "the tag behind the colon is missing"
 	case strings.HasPrefix(image, "/") || strings.Contains(image, "//"):
 		return "a part before a slash is missing"
-	case strings.ToLower(path[:max(0, strings.LastIndexByte(path, ':'))]) != path[:max(0, strings.LastIndexByte(path, ':'))]:
+	case strings.ToLower(name) != name:
 		return "there are capital letters in it"
 	}
 	return "it has characters that are not allowed there"

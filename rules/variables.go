@@ -113,8 +113,9 @@ type uses struct {
 func unsetVariable(in *Input) []finding.Finding {
 	var order []*uses
 	byName := map[string]*uses{}
+	cut := linesCut(in)
 	for _, u := range in.Deployment.Unset {
-		if meantElsewhere(in, u) != notMeantElsewhere || cutByDollar(in, u) {
+		if meantElsewhere(in, u) != notMeantElsewhere || cut[finding.Location{File: u.At.File, Line: u.At.Line}] {
 			continue // another rule speaks of dollar signs that are not for Compose
 		}
 		x := byName[u.Name]

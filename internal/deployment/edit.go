@@ -26,6 +26,21 @@ func (d *Deployment) FileText(file string) (secret.Text, bool) {
 	return secret.New(src.text, true), true
 }
 
+// TextAt gives the rest of the line at a place of a loaded file. It may hold a
+// secret.
+func (d *Deployment) TextAt(l finding.Location) (secret.Text, bool) {
+	src := d.editable(l.File)
+	if src == nil {
+		return secret.Text{}, false
+	}
+	off, ok := src.offsetOf(l)
+	if !ok {
+		return secret.Text{}, false
+	}
+	line, _ := src.lineSpan(l.Line)
+	return secret.New(src.text[off:line.to], true), true
+}
+
 func (d *Deployment) editable(file string) *source {
 	if d.sources == nil || d.sources.hide == nil {
 		return nil
