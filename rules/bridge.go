@@ -14,16 +14,18 @@ func bridgeRules() []Rule {
 	return []Rule{
 		{
 			ID: "bridge-api-off", Fixable: true, Subject: "meet", Severity: finding.Error,
-			Title: "The meeting bridge is here, but the signalling does not let it in",
-			Why:   "kwmserver opens its part for bridges only with enable_mcu_api=yes (kwmserver, signaling/server/server.go). Without it the bridge gets \"not found\".",
-			Check: bridgeAPI,
+			Title:  "The meeting bridge is here, but the signalling does not let it in",
+			Why:    "kwmserver opens its part for bridges only with enable_mcu_api=yes (kwmserver, signaling/server/server.go). Without it the bridge gets \"not found\".",
+			Source: "kwmserver 1.2.0 signaling/server/server.go",
+			Check:  bridgeAPI,
 		},
 		{
 			ID: "bridge-ports-differ", Subject: "meet", Severity: finding.Error,
 			Title: "The ports of the meeting bridge are not published as it uses them",
 			Why: "The bridge tells browsers its own port numbers (ice_udp_port_range), so the same range must be published on both sides, for UDP. " +
 				"Written 65435:65535/udp, one port of the host leads to another one of the container.",
-			Check: bridgePorts,
+			Source: "kwmbridge 0.1.3; kopano-docker docker-compose.kwmbridge-dnat.yml",
+			Check:  bridgePorts,
 		},
 	}
 }

@@ -19,20 +19,23 @@ func credentialRules() []Rule {
 			Title: "The two ends of a link were given different credentials",
 			Why: "The images of database and directory make their users from their own settings, when their volume is still empty; the others log in with settings of their own. " +
 				"Where they differ the login is refused. (Where they agree it may still be refused: what counts is what the volume was filled with.)",
-			Check: credentials,
+			Source: "MariaDB image docker-entrypoint.sh; osixia/docker-openldap startup.sh; kopano-docker docker-compose.db.yml, docker-compose.ldap.yml",
+			Check:  credentials,
 		},
 		{
 			ID: "database-user-root", Subject: "database", Severity: finding.Warning,
-			Title: "The storage server logs in to the database as root",
-			Why:   "root may do everything, in every database. The image makes a user for Kopano from MYSQL_USER and MYSQL_PASSWORD, and that one is enough.",
-			Check: databaseRoot,
+			Title:  "The storage server logs in to the database as root",
+			Why:    "root may do everything, in every database. The image makes a user for Kopano from MYSQL_USER and MYSQL_PASSWORD, and that one is enough.",
+			Source: "MariaDB image docker-entrypoint.sh",
+			Check:  databaseRoot,
 		},
 		{
 			ID: "bundled-service-unused", Subject: "links", Severity: finding.Warning,
 			Title: "A service runs although nothing uses it",
 			Why: "Whoever moves to a directory or a database outside must also take docker-compose.ldap.yml or docker-compose.db.yml out of COMPOSE_FILE (setup.sh only prints a hint). " +
 				"The one that stays keeps old passwords, and without LDAP_CONTAINER it is the demo directory, in which every user's password is the user's name.",
-			Check: bundledUnused,
+			Source: "kopano-docker setup.sh, docker-compose.ldap.yml, docker-compose.db.yml",
+			Check:  bundledUnused,
 		},
 	}
 }

@@ -19,13 +19,15 @@ func directoryRules() []Rule {
 			Title: "A service logs in to the directory with an account that its image does not make",
 			Why: "osixia/openldap makes cn=admin below LDAP_BASE_DN, and cn=readonly with LDAP_READONLY_USER=true. Nothing outside LDAP_BASE_DN can exist in it. " +
 				"Any other name is refused as if the password were wrong (error 49).",
-			Check: bindDN,
+			Source: "osixia/docker-openldap 1.3.0 startup.sh",
+			Check:  bindDN,
 		},
 		{
 			ID: "ldap-search-base-outside", Subject: "directory", Severity: finding.Error,
-			Title: "A service searches the directory where there is nothing",
-			Why:   "The bundled directory holds one tree, which starts at LDAP_BASE_DN. A search that starts elsewhere ends with \"no such object\" (error 32), and no user is found.",
-			Check: searchBase,
+			Title:  "A service searches the directory where there is nothing",
+			Why:    "The bundled directory holds one tree, which starts at LDAP_BASE_DN. A search that starts elsewhere ends with \"no such object\" (error 32), and no user is found.",
+			Source: "osixia/docker-openldap 1.3.0 startup.sh; RFC 4511 section 4.1.9 (noSuchObject)",
+			Check:  searchBase,
 		},
 	}
 }

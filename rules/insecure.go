@@ -17,26 +17,30 @@ func insecureRules() []Rule {
 			Title: "INSECURE is neither yes nor no",
 			Why: "The containers do not agree on other words: kapi, grapi and kwmserver take only yes for yes (core/start-service.sh, kwmserver/wrapper.sh); " +
 				"kopano_server takes everything but no, false and 0 for yes (kopano-core, stringutil.h, parseBool).",
-			Check: insecureValue,
+			Source: "kopano-docker core/start-service.sh, kwmserver/wrapper.sh; kopano-core common/include/kopano/stringutil.h",
+			Check:  insecureValue,
 		},
 		{
 			ID: "insecure-empty", Subject: "certificates", Severity: finding.Error,
-			Title: "INSECURE is empty",
-			Why:   "An empty value turns the check of certificates off in kopano_server (kopano-core, ECServer.cpp) and leaves it on in kapi and kwmserver.",
-			Check: insecureEmpty,
+			Title:  "INSECURE is empty",
+			Why:    "An empty value turns the check of certificates off in kopano_server (kopano-core, ECServer.cpp) and leaves it on in kapi and kwmserver.",
+			Source: "kopano-core provider/server/ECServer.cpp, common/include/kopano/stringutil.h",
+			Check:  insecureEmpty,
 		},
 		{
 			ID: "self-signed-insecure-no", Subject: "certificates", Severity: finding.Error,
 			Title: "web makes its own certificate, but the other containers insist on a trusted one",
 			Why: "With EMAIL=self_signed nobody trusts web's certificate. kopano_server, kapi and kwmserver fetch the login keys from https://FQDN and stop when they cannot; " +
 				"INSECURE=yes is what setup.sh writes in that case.",
-			Check: selfSignedInsecure,
+			Source: "kopano-docker setup.sh, core/start-service.sh, kwmserver/wrapper.sh",
+			Check:  selfSignedInsecure,
 		},
 		{
 			ID: "insecure-with-trusted-certificate", Fixable: true, Subject: "certificates", Severity: finding.Warning,
-			Title: "Certificates are not checked although web has a trusted one",
-			Why:   "INSECURE=yes lets anybody between the containers and web pretend to be the login service. With a certificate of a public authority there is no need for it; setup.sh writes no.",
-			Check: insecureWithTrusted,
+			Title:  "Certificates are not checked although web has a trusted one",
+			Why:    "INSECURE=yes lets anybody between the containers and web pretend to be the login service. With a certificate of a public authority there is no need for it; setup.sh writes no.",
+			Source: "kopano-docker setup.sh",
+			Check:  insecureWithTrusted,
 		},
 	}
 }

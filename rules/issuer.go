@@ -18,32 +18,37 @@ func issuerRules() []Rule {
 			Title: "The services do not agree on the address of sign-in",
 			Why: "konnect writes its address, the issuer, into every token, and each service compares it letter by letter with its own setting (kopano-core ECServer.cpp, kapi, kwmserver). " +
 				"A token from another issuer is refused.",
-			Check: issuerMismatch,
+			Source: "OpenID Connect Discovery 1.0 section 4.3; kopano-core provider/server/ECServer.cpp",
+			Check:  issuerMismatch,
 		},
 		{
 			ID: "issuer-format", Fixable: true, Subject: "identity", Severity: finding.Error,
-			Title: "The address of sign-in is not written as konnect writes it",
-			Why:   "konnect calls itself https://FQDN: with https, and without a slash at the end (konnect/wrapper.sh). The comparison is letter by letter.",
-			Check: issuerFormat,
+			Title:  "The address of sign-in is not written as konnect writes it",
+			Why:    "konnect calls itself https://FQDN: with https, and without a slash at the end (konnect/wrapper.sh). The comparison is letter by letter.",
+			Source: "kopano-docker konnect/wrapper.sh; OpenID Connect Core 1.0 section 2 (iss)",
+			Check:  issuerFormat,
 		},
 		{
 			ID: "issuer-missing", Subject: "identity", Severity: finding.Error,
-			Title: "The storage server does not know the address of sign-in",
-			Why:   "WebApp hands the token that it got from konnect to the storage server, which accepts it only with KCCONF_SERVER_KCOIDC_ISSUER_IDENTIFIER set (kopano-core ECServer.cpp).",
-			Check: issuerMissing,
+			Title:  "The storage server does not know the address of sign-in",
+			Why:    "WebApp hands the token that it got from konnect to the storage server, which accepts it only with KCCONF_SERVER_KCOIDC_ISSUER_IDENTIFIER set (kopano-core ECServer.cpp).",
+			Source: "kopano-core provider/server/ECServer.cpp",
+			Check:  issuerMissing,
 		},
 		{
 			ID: "sso-disabled", Fixable: true, Subject: "identity", Severity: finding.Error,
-			Title: "The storage server refuses sign-in by token",
-			Why:   "Without KCCONF_SERVER_ENABLE_SSO=yes the storage server knows passwords only (enable_sso is no by default; kopano-core cmd.cpp), whereas WebApp with OpenID has a token.",
-			Check: ssoDisabled,
+			Title:  "The storage server refuses sign-in by token",
+			Why:    "Without KCCONF_SERVER_ENABLE_SSO=yes the storage server knows passwords only (enable_sso is no by default; kopano-core cmd.cpp), whereas WebApp with OpenID has a token.",
+			Source: "kopano-core provider/libserver/cmd.cpp",
+			Check:  ssoDisabled,
 		},
 		{
 			ID: "fqdn-alias-missing", Subject: "identity", Severity: finding.Warning,
 			Title: "Inside the deployment the public name does not lead to web",
 			Why: "kopano_server, kapi and kwmserver open https://FQDN themselves. kopano-docker gives web that name as a network alias (FQDNCLEANED). " +
 				"Without the alias they ask the public DNS and come back from outside, which many routers do not allow (hairpin NAT). It is right where a proxy outside serves the name.",
-			Check: aliasMissing,
+			Source: "kopano-docker docker-compose.yml (FQDNCLEANED), web/README.md; kopano-docker issues 88, 101, 249",
+			Check:  aliasMissing,
 		},
 	}
 }

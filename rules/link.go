@@ -13,42 +13,48 @@ func linkRules() []Rule {
 	return []Rule{
 		{
 			ID: "link-address-invalid", Subject: "links", Severity: finding.Error,
-			Title: "The address of another service cannot be read",
-			Why:   "Each program takes an address in one form only: Postfix a transport such as lmtp:host:port, the others a host name, a URL or a path. In another form it finds nobody, or does not start.",
-			Check: addressInvalid,
+			Title:  "The address of another service cannot be read",
+			Why:    "Each program takes an address in one form only: Postfix a transport such as lmtp:host:port, the others a host name, a URL or a path. In another form it finds nobody, or does not start.",
+			Source: "Postfix transport(5); kopano-docker core/start-service.sh",
+			Check:  addressInvalid,
 		},
 		{
 			ID: "link-host-unknown", Subject: "links", Severity: finding.Error,
 			Title: "A setting names a host that does not exist",
 			Why: "A name without a dot is answered by Docker's resolver alone, which knows service names, container names, host names and aliases on the networks of the container that asks. " +
 				"Anything else is \"no such host\", or is swallowed by a search domain of the host.",
-			Check: hostUnknown,
+			Source: "Docker embedded DNS of user-defined networks; compose specification, networks aliases",
+			Check:  hostUnknown,
 		},
 		{
 			ID: "link-host-itself", Subject: "links", Severity: finding.Error,
-			Title: "A setting names the container itself",
-			Why:   "localhost and 127.0.0.1 mean the container in which they are used, not the host and not another container. Each container runs one program, so nobody answers there.",
-			Check: hostItself,
+			Title:  "A setting names the container itself",
+			Why:    "localhost and 127.0.0.1 mean the container in which they are used, not the host and not another container. Each container runs one program, so nobody answers there.",
+			Source: "Docker: one network namespace for each container",
+			Check:  hostItself,
 		},
 		{
 			ID: "link-target-wrong", Subject: "links", Severity: finding.Error,
-			Title: "A setting names a service that does something else",
-			Why:   "The name is known, but the service behind it speaks another protocol.",
-			Check: targetWrong,
+			Title:  "A setting names a service that does something else",
+			Why:    "The name is known, but the service behind it speaks another protocol.",
+			Source: "kopano-docker docker-compose.yml",
+			Check:  targetWrong,
 		},
 		{
 			ID: "link-target-missing", Subject: "links", Severity: finding.Warning,
 			Title: "A service needs another one that is not here",
 			Why: "Without a setting a program looks for the other end under the name or the path that it has in kopano-docker. Where no loaded file defines that service, " +
 				"mostly one is missing from COMPOSE_FILE, or the service was renamed.",
-			Check: targetMissing,
+			Source: "kopano-docker docker-compose.yml, core/start-service.sh",
+			Check:  targetMissing,
 		},
 		{
 			ID: "link-target-switched-off", Subject: "links", Severity: finding.Warning,
 			Title: "A service still uses one that was switched off",
 			Why: "Replacing an image by hello-world is the way in which kopano-docker's examples switch a service off. Whoever uses it must be told of the replacement: " +
 				"kopano_spooler waits 18 minutes for the mail transport and stops (core/start-service.sh).",
-			Check: targetOff,
+			Source: "kopano-docker examples/docker-compose.override.yml-disable-mail; core/start-service.sh",
+			Check:  targetOff,
 		},
 	}
 }

@@ -17,20 +17,23 @@ func networkRules() []Rule {
 			Title: "Two services that need each other share no network",
 			Why: "Docker's resolver tells a container only the names on its own networks, and packets do not pass from one network to another. " +
 				"A service without networks: is on the network default, which kopano-docker's services are not on.",
-			Check: noSharedNetwork,
+			Source: "Docker user-defined bridge networks; kopano-docker docker-compose.yml",
+			Check:  noSharedNetwork,
 		},
 		{
 			ID: "link-port-mismatch", Subject: "links", Severity: finding.Error,
-			Title: "A service is called on a port on which it does not listen",
-			Why:   "The port of the one end and the listen setting of the other are two settings, mostly in two services. Where they differ, the connection is refused.",
-			Check: portMismatch,
+			Title:  "A service is called on a port on which it does not listen",
+			Why:    "The port of the one end and the listen setting of the other are two settings, mostly in two services. Where they differ, the connection is refused.",
+			Source: "kopano-core server.cfg, gateway.cfg, dagent.cfg (listen settings); docker-mailserver master.cf; kopano-docker docker-compose.yml",
+			Check:  portMismatch,
 		},
 		{
 			ID: "link-listens-on-loopback", Fixable: true, Subject: "links", Severity: finding.Error,
 			Title: "A service listens inside its own container only",
 			Why: "The daemons of kopano-core listen on *%lo, the loopback of their container, until their *_LISTEN setting says otherwise, and so does kapi (kopano-core since KC-1616; kapid.cfg). " +
 				"Every other container is refused.",
-			Check: onLoopback,
+			Source: "kopano-core spooler/DAgent.cpp, gateway/Gateway.cpp, caldav/CalDAV.cpp; kapi scripts/kapid.cfg",
+			Check:  onLoopback,
 		},
 	}
 }

@@ -14,9 +14,10 @@ func publishedRules() []Rule {
 	return []Rule{
 		{
 			ID: "port-published-dead", Subject: "ports", Severity: finding.Error,
-			Title: "A port is published, but nothing listens behind it",
-			Why:   "Docker passes connections on to the port inside the container. When the program there does not listen on it, or on its loopback only, they are closed at once.",
-			Check: publishedDead,
+			Title:  "A port is published, but nothing listens behind it",
+			Why:    "Docker passes connections on to the port inside the container. When the program there does not listen on it, or on its loopback only, they are closed at once.",
+			Source: "kopano-docker docker-compose.ports.yml; kopano-core server.cfg, gateway.cfg, ical.cfg (listen settings)",
+			Check:  publishedDead,
 		},
 	}
 }

@@ -17,7 +17,8 @@ func requiredRules() []Rule {
 			Title: "A setting without which a link cannot work is missing or empty",
 			Why: "The start scripts stop at a setting that is not there (set -u in core/start-service.sh), and the programs' own defaults are those of a single machine: " +
 				"a database on localhost without a password, a mail transport on localhost.",
-			Check: settingMissing,
+			Source: "kopano-docker core/start-service.sh (set -eu)",
+			Check:  settingMissing,
 		},
 	}
 }

@@ -22,32 +22,37 @@ func socketRules() []Rule {
 			Title: "A volume through which services find each other is not mounted",
 			Why: "Most of Kopano reaches the storage server through the socket in /run/kopano, which kopano-docker shares as the volume kopanosocket. " +
 				"A container that does not mount it waits six minutes for the socket and stops (core/start-service.sh).",
-			Check: func(in *Input) []finding.Finding { return sharedVolume(in, notMounted, isSocketVolume) },
+			Source: "kopano-docker docker-compose.yml, core/start-service.sh",
+			Check:  func(in *Input) []finding.Finding { return sharedVolume(in, notMounted, isSocketVolume) },
 		},
 		{
 			ID: "socket-volume-differs", Subject: "storage", Severity: finding.Error,
-			Title: "Two services mount different volumes where they should meet",
-			Why:   "Two volumes are two folders: the socket that one program makes is never seen by the other.",
-			Check: func(in *Input) []finding.Finding { return sharedVolume(in, differs, isSocketVolume) },
+			Title:  "Two services mount different volumes where they should meet",
+			Why:    "Two volumes are two folders: the socket that one program makes is never seen by the other.",
+			Source: "compose specification, volumes; kopano-docker docker-compose.yml",
+			Check:  func(in *Input) []finding.Finding { return sharedVolume(in, differs, isSocketVolume) },
 		},
 		{
 			ID: "socket-path-differs", Subject: "storage", Severity: finding.Error,
 			Title: "A service looks for a socket where nobody makes one",
 			Why: "Both ends have the path of the socket in a setting of their own, or one of them has it built in: grapi always makes its sockets in /var/run/kopano/grapi (core/start-service.sh), " +
 				"whereas kapi would look in /var/run/kopano-grapi (kapid.cfg).",
-			Check: socketPath,
+			Source: "kopano-docker core/start-service.sh; kapi scripts/kapid.cfg",
+			Check:  socketPath,
 		},
 		{
 			ID: "search-missing", Subject: "links", Severity: finding.Warning,
-			Title: "The storage server asks for a search service that is not here",
-			Why:   "Searching is asked of kopano_search first (search_enabled is yes unless it is set to no). Without it each search waits ten seconds for nothing (search_timeout) before the database is searched.",
-			Check: searchMissing,
+			Title:  "The storage server asks for a search service that is not here",
+			Why:    "Searching is asked of kopano_search first (search_enabled is yes unless it is set to no). Without it each search waits ten seconds for nothing (search_timeout) before the database is searched.",
+			Source: "kopano-core provider/server/ECServer.cpp (search_enabled, search_timeout)",
+			Check:  searchMissing,
 		},
 		{
 			ID: "docker-socket-missing", Subject: "storage", Severity: finding.Error,
-			Title: "The scheduler has no access to Docker",
-			Why:   "Its jobs are docker exec commands, which need /var/run/docker.sock (scheduler/start.sh). The first that fails ends the container, and it is not started again (restart: \"no\").",
-			Check: dockerSocket,
+			Title:  "The scheduler has no access to Docker",
+			Why:    "Its jobs are docker exec commands, which need /var/run/docker.sock (scheduler/start.sh). The first that fails ends the container, and it is not started again (restart: \"no\").",
+			Source: "kopano-docker scheduler/start.sh, docker-compose.yml",
+			Check:  dockerSocket,
 		},
 	}
 }

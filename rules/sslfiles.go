@@ -18,35 +18,40 @@ func sslFileRules() []Rule {
 	return []Rule{
 		{
 			ID: "ssl-volume-missing", Subject: "certificates", Severity: finding.Error,
-			Title: "The volume with the internal keys is not mounted",
-			Why:   "The settings name files in /kopano/ssl, which kopano_ssl makes in the volume kopanossl. Where it is not mounted the files are not there; kopano_server and konnect wait six minutes for them and stop.",
-			Check: sslMissing,
+			Title:  "The volume with the internal keys is not mounted",
+			Why:    "The settings name files in /kopano/ssl, which kopano_ssl makes in the volume kopanossl. Where it is not mounted the files are not there; kopano_server and konnect wait six minutes for them and stop.",
+			Source: "kopano-docker core/start-service.sh, konnect/wrapper.sh, ssl/start.sh",
+			Check:  sslMissing,
 		},
 		{
 			ID: "ssl-volume-differs", Subject: "certificates", Severity: finding.Error,
-			Title: "Another volume than kopano_ssl's is mounted for the internal keys",
-			Why:   "kopano_ssl fills one volume. Another one stays empty, and whoever looks for a key in it waits and stops.",
-			Check: sslDiffers,
+			Title:  "Another volume than kopano_ssl's is mounted for the internal keys",
+			Why:    "kopano_ssl fills one volume. Another one stays empty, and whoever looks for a key in it waits and stops.",
+			Source: "kopano-docker ssl/start.sh",
+			Check:  sslDiffers,
 		},
 		{
 			ID: "ssl-volume-read-only", Subject: "certificates", Severity: finding.Error,
-			Title: "konnect cannot write the file of registered programs",
-			Why:   "With allow_client_guests, konnect's start script writes the key of Meet's guests and the file of registered programs into the volume (konnect/wrapper.sh).",
-			Check: sslReadOnly,
+			Title:  "konnect cannot write the file of registered programs",
+			Why:    "With allow_client_guests, konnect's start script writes the key of Meet's guests and the file of registered programs into the volume (konnect/wrapper.sh).",
+			Source: "kopano-docker konnect/wrapper.sh",
+			Check:  sslReadOnly,
 		},
 		{
 			ID: "ssl-file-unknown", Subject: "certificates", Severity: finding.Error,
 			Title: "A setting names a key that kopano_ssl does not make",
 			Why: "kopano_ssl makes the files listed in ssl/start.sh and no others; they were called kserver.pem, kdagent.pem and so on until 2019. " +
 				"kopano_server waits six minutes for its file and stops.",
-			Check: sslUnknown,
+			Source: "kopano-docker ssl/start.sh",
+			Check:  sslUnknown,
 		},
 		{
 			ID: "registration-file-differs", Subject: "identity", Severity: finding.Error,
 			Title: "konnect and the meeting signalling use different files of registered programs",
 			Why: "konnect writes the key that guests of a meeting sign in with into /kopano/ssl/konnectd-identifier-registration.yaml, whatever else is set (konnect/wrapper.sh), " +
 				"and kwmserver reads it from the file in registration_conf.",
-			Check: registrationDiffers,
+			Source: "kopano-docker konnect/wrapper.sh, kwmserver/wrapper.sh",
+			Check:  registrationDiffers,
 		},
 	}
 }

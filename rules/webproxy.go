@@ -15,7 +15,8 @@ func webProxyRules() []Rule {
 			Title: "web does not find a service that was renamed",
 			Why: "web passes requests on to the names of kopano-docker (web/Dockerfile, web/kweb.cfg). A service of another name needs the KWEBD_DNS_… setting on web, " +
 				"or the usual name as a network alias. Without it web answers 502.",
-			Check: upstreamRenamed,
+			Source: "kopano-docker web/Dockerfile, web/kweb.cfg",
+			Check:  upstreamRenamed,
 		},
 	}
 }
