@@ -27,6 +27,7 @@ func All() []Rule {
 		tlsRules(),
 		ldapRules(),
 		mailRules(),
+		mailSettingRules(),
 		meetRules(),
 		schedulerRules(),
 		storageRules(),
