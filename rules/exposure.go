@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -16,27 +17,38 @@ func exposureRules() []Rule {
 	return []Rule{
 		{
 			ID: "port-published-twice", Subject: "ports", Severity: finding.Error,
-			Title: "Two services want one port of the host",
-			Why:   "A port of an address can be opened once; Docker starts the first container and refuses the second (\"port is already allocated\").",
-			Check: portTwice,
+			Title:  "Two services want one port of the host",
+			Why:    "A port of an address can be opened once; Docker starts the first container and refuses the second (\"port is already allocated\").",
+			Source: "moby libnetwork/portallocator",
+			Check:  portTwice,
 		},
 		{
 			ID: "port-published-again", Subject: "ports", Severity: finding.Warning,
-			Title: "An override adds a port instead of replacing it",
-			Why:   "Compose appends the ports of an override to those it overrides; the first port stays open (Compose specification, merge rules). Only !override and !reset replace.",
-			Check: portAgain,
+			Title:  "An override adds a port instead of replacing it",
+			Why:    "Compose appends the ports of an override to those it overrides; the first port stays open. Only !override and !reset replace.",
+			Source: "Compose specification, merge rules",
+			Check:  portAgain,
 		},
 		{
 			ID: "port-open-to-all", Subject: "ports", Severity: finding.Warning,
-			Title: "An internal port is open on every address of the host",
-			Why:   "Published without an address, a port is open to everyone who reaches the host; Docker puts it past the usual firewall rules.",
-			Check: portOpen,
+			Title:  "An internal port is open on every address of the host",
+			Why:    "Published without an address, a port is open to everyone who reaches the host; Docker's own rules let it through before those of ufw or firewalld are asked.",
+			Source: "Docker documentation, packet filtering and firewalls; kopano-docker docker-compose.ports.yml",
+			Check:  portOpen,
 		},
 		{
 			ID: "pop3-published-dead", Subject: "ports", Severity: finding.Info,
-			Title: "POP3 is published, but nothing listens there",
-			Why:   "kopano_gateway listens for POP3 on its own loopback only, unless KCCONF_GATEWAY_POP3_LISTEN says otherwise (kopano-core, Gateway.cpp).",
+			Title:  "POP3 is published, but nothing listens there",
+			Why:    "kopano_gateway listens for POP3 on its own loopback only, unless KCCONF_GATEWAY_POP3_LISTEN says otherwise.",
+			Source: "kopano-core gateway/Gateway.cpp, pop3_listen", Since: "kopano-core 8.7",
 			Check: popDead,
+		},
+		{
+			ID: "web-not-published", Subject: "ports", Severity: finding.Warning,
+			Title:  "Nobody outside can reach web",
+			Why:    "kopano-docker keeps the published ports in docker-compose.ports.yml, which COMPOSE_FILE must name; the other files publish none of web.",
+			Source: "kopano-docker README.md and docker-compose.ports.yml, commit 6115b8a",
+			Check:  webNotPublished,
 		},
 	}
 }
@@ -134,28 +146,61 @@ func portAgain(in *Input) []finding.Finding {
 
 // internalPorts: what nobody outside needs, or only through TLS, by role.
 var internalPorts = map[kopano.Role]map[uint32]string{
-	kopano.LDAP:     {389: "the directory in clear text, passwords included"},
-	kopano.Database: {3306: "the database; only kopano_server needs it, over the container network"},
-	kopano.Server:   {236: "kopano_server in clear text, passwords included; 237 is the same with TLS"},
-	kopano.Gateway:  {143: "IMAP without TLS, passwords included", 110: "POP3 without TLS, passwords included"},
-	kopano.Ical:     {8080: "calendars in clear text, passwords included; they are also at https://FQDN/caldav/"},
-	kopano.Web:      {8443: "the interface between signalling server and conference bridge, which asks for no password"},
-	kopano.Kapi:     {8039: "the API without TLS; it is also at https://FQDN/api/"},
+	kopano.LDAP:               {389: "the directory in clear text, passwords included"},
+	kopano.Database:           {3306: "the database; only kopano_server needs it, over the container network"},
+	kopano.Server:             {236: "kopano_server in clear text, passwords included; 237 is the same with TLS"},
+	kopano.Gateway:            {143: "IMAP without TLS, passwords included", 110: "POP3 without TLS, passwords included"},
+	kopano.Ical:               {8080: "calendars in clear text, passwords included; they are also at https://FQDN/caldav/"},
+	kopano.Web:                {8443: "the interface between signalling server and conference bridge, which asks for no password"},
+	kopano.Kapi:               {8039: "the API without TLS; it is also at https://FQDN/api/"},
+	kopano.Dagent:             {2003: "mail delivery, which takes any mail for any user, past the filters of the mail server"},
+	kopano.Mail:               {11334: "the page of the spam filter, without TLS"},
+	kopano.LDAPAdmin:          {80: "administration of the directory without TLS, passwords included"},
+	kopano.LDAPAccountManager: {80: "administration of the directory without TLS, passwords included"},
+	kopano.PasswordSelf:       {80: "the page on which users change their passwords, without TLS"},
+	kopano.Konnect:            {8777: "the login service without TLS; it is also at https://FQDN", 6777: "the figures of the login service"},
+	kopano.Kwmserver:          {8778: "the meeting signalling without TLS; it is also at https://FQDN/api/kwm/"},
+	kopano.Kwmbridge:          {8779: "the control of the meeting bridge; only its UDP ports are for others"},
+}
+
+// internalOf are ports of programs that play no role in Kopano, by image.
+var internalOf = map[string]map[uint32]string{
+	"redis":               {6379: "a Redis that asks for no password unless told to"},
+	"memcached":           {11211: "a memcached, which asks for no password"},
+	"postgres":            {5432: "a database"},
+	"adminer":             {8080: "administration of the database without TLS, passwords included"},
+	"phpmyadmin":          {80: "administration of the database without TLS, passwords included"},
+	"docker-socket-proxy": {2375: "Docker itself; whoever reaches it is root on this host"},
+}
+
+// internal gives what a port of a service is, when nobody outside should reach it.
+func internal(in *Input, s *deployment.Service, port uint32) (string, bool) {
+	role := in.Topology.Role(s)
+	image := kopano.ParseImage(s.Image)
+	if role == kopano.LDAP && port == 389 && image.Is("kopano_ldap_demo") {
+		return "the directory in clear text, and each demo user's password is the user's name", true
+	}
+	if role == kopano.Unknown {
+		what, ok := internalOf[image.Name][port]
+		return what, ok
+	}
+	what, ok := internalPorts[role][port]
+	return what, ok
 }
 
 func portOpen(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, p := range hostPorts(in) {
 		role := in.Topology.Role(p.service)
-		what, ok := internalPorts[role][p.port.Target]
+		what, ok := internal(in, p.service, p.port.Target)
 		if !ok || p.port.Protocol == "udp" || !hostAddr(p.port.HostIP).IsUnspecified() {
 			continue
 		}
 		if role == kopano.Gateway && p.port.Target == 110 && !has(p.service, "KCCONF_GATEWAY_POP3_LISTEN") {
 			continue // nothing answers there
 		}
-		if kopano.ParseImage(p.service.Image).Is("kopano_ldap_demo") {
-			what = "the directory in clear text, and each demo user's password is the user's name"
+		if role == kopano.Web && p.port.Published == "443" {
+			continue // an old image of web served everything on this port
 		}
 		published := p.port.Published
 		remedy := "Write 127.0.0.1:" + published + ":" + target(p.port) + ", delete the entry, or let a firewall in front of Docker decide."
@@ -171,6 +216,47 @@ func portOpen(in *Input) []finding.Finding {
 		})
 	}
 	return out
+}
+
+// webNotPublished speaks only where nothing at hand can stand in front of web: no
+// network that others make, and no other service that publishes a port and
+// could pass requests on.
+func webNotPublished(in *Input) []finding.Finding {
+	if len(filesNotLoaded(in)) > 0 {
+		return nil // says it, with the files' names
+	}
+	var out []finding.Finding
+	for _, web := range in.Topology.Services(kopano.Web) {
+		if isFragment(web) || len(web.Ports) > 0 || web.NetworkMode != "" || firstService(in, kopano.Server) == nil && firstService(in, kopano.Webapp) == nil || proxied(in, web) {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: web.Name, Key: "ports",
+			Message:     web.Name + " publishes no port, and nothing in this deployment passes requests on to it.",
+			Consequence: "Users reach neither WebApp nor Meet, and phones do not synchronise.",
+			Remedy:      "Add docker-compose.ports.yml to COMPOSE_FILE in .env, or publish the ports of " + web.Name + ": 80:80 and 443:443.",
+			Locations:   []finding.Location{web.At.As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+// proxied reports whether something else may pass requests on to a service.
+func proxied(in *Input, web *deployment.Service) bool {
+	for name := range web.Networks {
+		if n, ok := in.Deployment.Model.Networks[name]; ok && bool(n.External) {
+			return true
+		}
+	}
+	if len(web.Labels) > 0 {
+		return true // traefik and nginx-proxy find their services by labels
+	}
+	return slices.ContainsFunc(in.Deployment.Services, func(s *deployment.Service) bool {
+		if s == web || in.Topology.Role(s) != kopano.Unknown {
+			return false
+		}
+		return len(s.Ports) > 0 || s.NetworkMode != ""
+	})
 }
 
 func popDead(in *Input) []finding.Finding {

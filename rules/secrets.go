@@ -14,27 +14,31 @@ func secretRules() []Rule {
 	return []Rule{
 		{
 			ID: "default-password", Subject: "secrets", Severity: finding.Warning,
-			Title: "A password is a well-known placeholder",
-			Why:   "setup.sh and the examples of kopano-docker come with passwords that everybody can read; so do the manuals of the images.",
-			Check: defaultPassword,
+			Title:  "A password is a well-known placeholder",
+			Why:    "setup.sh and the examples of kopano-docker come with passwords that everybody can read; so do the manuals of the images. A password that is the name of its account is tried first.",
+			Source: "kopano-docker setup.sh and examples; documentation of the images of MariaDB, MinIO, osixia/openldap and LAM",
+			Check:  defaultPassword,
 		},
 		{
 			ID: "weak-password", Subject: "secrets", Severity: finding.Warning,
-			Title: "A password is short",
-			Why:   "Nobody types these passwords, so they can be long; setup.sh makes 32 characters.",
-			Check: weakPassword,
+			Title:  "A password is short",
+			Why:    "Nobody types these passwords, so they can be long; setup.sh makes 32 characters.",
+			Source: "kopano-docker setup.sh, random_string; NIST SP 800-63B section 5.1.1",
+			Check:  weakPassword,
 		},
 		{
 			ID: "reused-password", Subject: "secrets", Severity: finding.Warning,
-			Title: "Several accounts have one password",
-			Why:   "Who learns the one has the others too; setup.sh makes one for each account. The bind password and that of the bundled read-only user are one account and must be equal.",
-			Check: reusedPassword,
+			Title:  "Several accounts have one password",
+			Why:    "Who learns the one has the others too; setup.sh makes one for each account. The bind password and that of the bundled read-only user are one account and must be equal.",
+			Source: "kopano-docker setup.sh",
+			Check:  reusedPassword,
 		},
 		{
 			ID: "password-in-compose-file", Subject: "secrets", Severity: finding.Info,
-			Title: "A password stands in a compose file",
-			Why:   "Compose files are kept in Git and passed around; kopano-docker keeps passwords in .env, which its .gitignore leaves out.",
-			Check: passwordInFile,
+			Title:  "A password stands in a compose file",
+			Why:    "Compose files are kept in Git and passed around; kopano-docker keeps passwords in .env, which its .gitignore leaves out.",
+			Source: "kopano-docker .gitignore and setup.sh",
+			Check:  passwordInFile,
 		},
 	}
 }
@@ -43,7 +47,7 @@ func secretRules() []Rule {
 // the manuals of MariaDB's, MinIO's and osixia's images.
 var placeholders = []string{
 	"kopano123", "kopanodbpw", "adminpassword", "readonlypassword", "readonly", "admin", "password", "passwort", "secret", "changeme", "change-me", "change_me",
-	"replace-me", "replaceme", "replace_me", "accesskey", "secretkey", "test", "example", "root", "mysql", "kopano", "demo", "my-secret-pw", "minioadmin", "12345678", "123456", "geheim",
+	"replace-me", "replaceme", "replace_me", "accesskey", "secretkey", "test", "example", "root", "mysql", "kopano", "demo", "my-secret-pw", "minioadmin", "lam", "ldap", "s3cret", "kopano1234", "config", "12345678", "123456", "geheim",
 }
 
 // isPassword accepts settings that hold a password that somebody chose, not a
@@ -56,29 +60,44 @@ func isPassword(_ *deployment.Service, key string) bool {
 
 func isPlaceholder(s string) bool { return slices.Contains(placeholders, strings.ToLower(s)) }
 
+// userOf gives the setting that holds the account of a password: MYSQL_USER of
+// MYSQL_PASSWORD.
+func userOf(key string) string {
+	if i := strings.LastIndex(key, "PASS"); i > 0 && !strings.HasSuffix(key, "ROOT_PASSWORD") {
+		return strings.TrimSuffix(key[:i], "USER_") + "USER"
+	}
+	return ""
+}
+
 func defaultPassword(in *Input) []finding.Finding {
 	return judge(in, isPassword, func(x sighting) *verdict {
-		if !isPlaceholder(x.text()) {
-			return nil
-		}
-		return &verdict{
+		v := &verdict{
 			message:     x.name() + " is one of the well-known placeholders.",
 			consequence: "Whoever reaches the port can log in with it.",
-			remedy:      "Choose a long random one, and change it in the program that holds the account first: a database or directory that exists keeps its old password.",
+			remedy:      "Choose a long random one (openssl rand -hex 16), and change it in the program that holds the account first: a database or directory that exists keeps its old password.",
 		}
+		if isPlaceholder(x.text()) {
+			return v
+		}
+		user := userOf(x.value.Key)
+		if x.text() == "" || isSwitch(x.text()) || user == "" || value(x.service, user) != x.text() {
+			return nil
+		}
+		v.message = x.name() + " is the same as the name of its account, " + user + "."
+		return v
 	})
 }
 
 func weakPassword(in *Input) []finding.Finding {
 	return judge(in, isPassword, func(x sighting) *verdict {
 		s := x.text()
-		if s == "" || len(s) >= 10 || isPlaceholder(s) || isSwitch(s) || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "{") {
+		if s == "" || len(s) >= 10 || isPlaceholder(s) || isSwitch(s) || s == value(x.service, userOf(x.value.Key)) || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "{") {
 			return nil
 		}
 		return &verdict{
 			message:     x.name() + " has fewer than ten characters.",
-			consequence: "It can be found by trying.",
-			remedy:      "Use at least 16 random letters and digits; no backslash, dollar sign or quote.",
+			consequence: "Who reaches the port finds it by trying.",
+			remedy:      "Use at least 16 random letters and digits (openssl rand -hex 16), without backslash, dollar sign or quote; change it in the program that holds the account first.",
 		}
 	})
 }
