@@ -28,6 +28,8 @@ func All() []Rule {
 		ldapRules(),
 		mailRules(),
 		mailSettingRules(),
+		mailRelayRules(),
+		mailLoginRules(),
 		meetRules(),
 		schedulerRules(),
 		storageRules(),

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,59 +16,77 @@ func mailRules() []Rule {
 	return []Rule{
 		{
 			ID: "mail-fqdn", Subject: "mail", Severity: finding.Error,
-			Title: "The mail server has no full host name",
-			Why:   "docker-mailserver stops at start unless hostname and domainname together have a dot in them (its check-stack.sh).",
-			Check: mailFQDN,
+			Title:  "The mail server has no full host name",
+			Why:    "docker-mailserver stops at start unless hostname and domainname together have a dot in them (its check-stack.sh).",
+			Source: "docker-mailserver target/scripts/startup/check-stack.sh",
+			Check:  mailFQDN,
 		},
 		{
 			ID: "mail-host-doubled", Subject: "mail", Severity: finding.Warning,
-			Title: "The mail server's name repeats a part",
-			Why:   "hostname and domainname are joined: hostname mail and domainname mail.example.org make mail.mail.example.org, which has no DNS entry, and other servers distrust such a greeting.",
-			Check: mailDoubled,
+			Title:  "The mail server's name repeats a part",
+			Why:    "hostname and domainname are joined: hostname mail and domainname mail.example.org make mail.mail.example.org, which has no DNS entry, and other servers distrust such a greeting.",
+			Source: "docker-mailserver issues 689 and 2285; RFC 5321, section 4.1.1.1",
+			Check:  mailDoubled,
 		},
 		{
 			ID: "mail-setting-changed", Fixable: true, Subject: "mail", Severity: finding.Error,
-			Title: "A setting of docker-mailserver is gone or changed in the release in use",
-			Why:   "docker-mailserver renames and drops settings with its major releases (its CHANGELOG). A dropped one is ignored: mail users, for instance, are then not looked up in the directory any more.",
-			Check: mailSettings,
+			Title:  "A setting of docker-mailserver is gone or changed in the release in use",
+			Why:    "docker-mailserver renames and drops settings with its major releases (its CHANGELOG). A dropped one is ignored: mail users, for instance, are then not looked up in the directory any more.",
+			Source: "docker-mailserver CHANGELOG 10 to 15",
+			Check:  mailSettings,
 		},
 		{
 			ID: "mail-self-signed-files", Subject: "mail", Severity: finding.Warning,
 			Title: "SSL_TYPE=self-signed needs certificate files that nothing creates",
 			Why: "docker-mailserver 10.2 and later stops at start when /tmp/docker-mailserver/ssl lacks HOSTNAME-key.pem, HOSTNAME-cert.pem and demoCA/cacert.pem (its helpers/ssl.sh). " +
 				"kopano-docker's mail server is set up like this, and its volume is empty at first.",
-			Check: mailSelfSigned,
+			Source: "docker-mailserver target/scripts/helpers/ssl.sh; kopano-docker issue 495",
+			Since:  "docker-mailserver 10.2",
+			Check:  mailSelfSigned,
 		},
 		{
 			ID: "mail-manual-files", Subject: "mail", Severity: finding.Error,
-			Title: "SSL_TYPE=manual without certificate and key",
-			Why:   "docker-mailserver stops at start when SSL_CERT_PATH or SSL_KEY_PATH is missing or names a file that does not exist (its helpers/ssl.sh).",
-			Check: mailManual,
+			Title:  "SSL_TYPE=manual without certificate and key",
+			Why:    "docker-mailserver stops at start when SSL_CERT_PATH or SSL_KEY_PATH is missing or names a file that does not exist (its helpers/ssl.sh).",
+			Source: "docker-mailserver target/scripts/helpers/ssl.sh",
+			Check:  mailManual,
 		},
 		{
 			ID: "mail-ssl-type-invalid", Subject: "mail", Severity: finding.Error,
-			Title: "SSL_TYPE is unknown to docker-mailserver",
-			Why:   "docker-mailserver 10 and later stops at start on any other word (its helpers/ssl.sh).",
-			Check: mailSSLType,
+			Title:  "SSL_TYPE is unknown to docker-mailserver",
+			Why:    "docker-mailserver 10 and later stops at start on any other word (its helpers/ssl.sh).",
+			Source: "docker-mailserver target/scripts/helpers/ssl.sh",
+			Since:  "docker-mailserver 10",
+			Check:  mailSSLType,
 		},
 		{
 			ID: "mail-permit-docker", Fixable: true, Subject: "mail", Severity: finding.Error,
 			Title: "The mail server does not trust the spooler",
 			Why: "kopano_spooler cannot log in to a mail server (Spooler.cpp has no setting for it), so the mail server must trust its network. " +
-				"PERMIT_DOCKER=none, which is also the default since release 11, trusts nobody (docker-mailserver, setup-stack.sh and CHANGELOG).",
-			Check: mailPermit,
+				"Without PERMIT_DOCKER, or with none, docker-mailserver trusts no other container (its setup-stack.sh).",
+			Source: "docker-mailserver target/scripts/startup/setup-stack.sh; kopano-core spooler/Spooler.cpp",
+			Check:  mailPermit,
 		},
 		{
 			ID: "mail-virtual-transport", Fixable: true, Subject: "mail", Severity: finding.Error,
-			Title: "Incoming mail is not handed to Kopano",
-			Why:   "docker-mailserver up to 11 uses POSTFIX_DAGENT only when ENABLE_POSTFIX_VIRTUAL_TRANSPORT is 1 (its setup-stack.sh); otherwise mail goes to a Dovecot that is not running.",
-			Check: mailTransport,
+			Title:  "Incoming mail is not handed to Kopano",
+			Why:    "docker-mailserver up to 11 uses POSTFIX_DAGENT only when ENABLE_POSTFIX_VIRTUAL_TRANSPORT is 1 (its setup-stack.sh); otherwise mail goes to a Dovecot that is not running.",
+			Source: "docker-mailserver target/scripts/startup/setup-stack.sh, CHANGELOG 12.0.0",
+			Check:  mailTransport,
+		},
+		{
+			ID: "mail-dagent-missing", Subject: "mail", Severity: finding.Error,
+			Title:  "The mail server does not know kopano_dagent",
+			Why:    "Without POSTFIX_DAGENT docker-mailserver delivers to Dovecot in its own container, where no Kopano mailbox is.",
+			Source: "docker-mailserver environment.md, POSTFIX_DAGENT",
+			Check:  mailDagentMissing,
 		},
 		{
 			ID: "mail-image-renamed", Fixable: true, Subject: "mail", Severity: finding.Warning,
-			Title: "The mail server's image is no longer maintained under this name",
-			Why:   "tvial/docker-mailserver became mailserver/docker-mailserver in 2021; the old name gets no security fixes.",
-			Check: mailImage,
+			Title:  "The mail server's image is no longer maintained under this name",
+			Why:    "tvial/docker-mailserver became mailserver/docker-mailserver in 2021; the old name gets no security fixes.",
+			Source: "docker-mailserver CHANGELOG 10.0.0",
+			Check:  mailImage,
 		},
 	}
 }
@@ -177,6 +196,20 @@ func mailSettings(in *Input) []finding.Finding {
 			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
 			v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
 			v.edits = provisioner(in, x)
+		case key == "ACCOUNT_PROVISIONER" && major < 12:
+			if x.text() != "LDAP" || value(x.service, "ENABLE_LDAP") == "1" {
+				return nil
+			}
+			v.severity = finding.Error
+			v.message = "ACCOUNT_PROVISIONER is newer than " + release + "."
+			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
+			v.remedy, v.here = "Write ENABLE_LDAP=1", true
+			v.edits = settle(in, x.service, "ENABLE_LDAP", "1")
+		case key == "REPORT_RECIPIENT" && major >= 11 && (x.text() == "1" || x.text() == "0"):
+			v.severity = finding.Info
+			v.message = x.name() + " is " + x.shown() + "; " + release + " takes it for the address itself."
+			v.consequence = "The administrator gets no report about the mail; it goes to a user of that name."
+			v.remedy = "Write the address that is to get the reports, or delete the line."
 		case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !strings.Contains(x.text(), "://") && value(x.service, "SASLAUTHD_MECHANISMS") == "ldap":
 			v.severity = finding.Error
 			v.message = x.value.Key + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
@@ -313,25 +346,32 @@ func spoolersTo(in *Input, mail *deployment.Service) []*deployment.Service {
 func mailPermit(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Mail) {
-		major, known := mailRelease(in, s)
 		spoolers := spoolersTo(in, s)
-		if !known || len(spoolers) == 0 {
+		if !isMailserver(in, s) || len(spoolers) == 0 || misspeltAs(s, "PERMIT_DOCKER") {
 			continue
 		}
 		v, set := s.Get("PERMIT_DOCKER")
-		permit := v.Reveal()
+		if set && (sighting{s, v}).unresolved() {
+			continue
+		}
 		f := finding.Finding{
 			Subject: s.Name, Key: "PERMIT_DOCKER", Links: linksBy(in, spoolers[0], "KCCONF_SPOOLER_SMTP_SERVER"),
 			Consequence: "The mail server refuses what " + spoolers[0].Name + " hands it (\"Relay access denied\"): nobody can send mail to other domains.",
 			Remedy:      "Write PERMIT_DOCKER=connected-networks",
 		}
-		switch {
+		switch permit := v.Reveal(); {
 		case permit == "none":
 			f.Message = "PERMIT_DOCKER is none: the mail server trusts no other container."
-		case permit == "" && major >= 11:
-			f.Message = "PERMIT_DOCKER is not set, and since release 11 that means none."
-		default:
+		case permit == "":
+			f.Message = "PERMIT_DOCKER is not set: the mail server trusts no other container."
+		case permit == "container":
+			f.Message = "PERMIT_DOCKER is container: the mail server trusts itself, but no other container."
+		case permit == "network" && outsideDockerRange(in, s, spoolers[0]) != "":
+			f.Message = "PERMIT_DOCKER is network, which is 172.16.0.0/12, but " + spoolers[0].Name + " is on " + outsideDockerRange(in, s, spoolers[0]) + "."
+		case slices.Contains(trusting, permit):
 			continue
+		default:
+			f.Message = "PERMIT_DOCKER is " + quote(permit) + ", which docker-mailserver does not know: it then trusts no other container."
 		}
 		if set {
 			f.Locations = v.Locations()
@@ -342,6 +382,34 @@ func mailPermit(in *Input) []finding.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// dockerRange is what docker-mailserver takes for "the Docker network".
+var dockerRange = netip.MustParsePrefix("172.16.0.0/12")
+
+// outsideDockerRange gives the address range of the networks that two services
+// share, when they are written down and none of them is in dockerRange.
+func outsideDockerRange(in *Input, a, b *deployment.Service) string {
+	outside := ""
+	for _, name := range a.NetworkNames() {
+		if !slices.Contains(b.NetworkNames(), name) {
+			continue
+		}
+		pools := in.Deployment.Model.Networks[name].Ipam.Config
+		if len(pools) == 0 {
+			return "" // Docker chooses one
+		}
+		for _, pool := range pools {
+			p, err := netip.ParsePrefix(pool.Subnet)
+			switch {
+			case err != nil || p.Addr().Is4() && dockerRange.Overlaps(p):
+				return ""
+			case p.Addr().Is4():
+				outside = p.String()
+			}
+		}
+	}
+	return outside
 }
 
 func mailTransport(in *Input) []finding.Finding {
@@ -367,6 +435,36 @@ func mailTransport(in *Input) []finding.Finding {
 			f.Locations = append(v.Locations(), placed(dagent, finding.Related)...)
 		}
 		f.Edits = settle(in, s, "ENABLE_POSTFIX_VIRTUAL_TRANSPORT", "1")
+		out = append(out, f)
+	}
+	return out
+}
+
+// mailDagentMissing looks for mail servers that were never told of kopano_dagent.
+func mailDagentMissing(in *Input) []finding.Finding {
+	dagent := firstService(in, kopano.Dagent)
+	if dagent == nil {
+		return nil
+	}
+	var out []finding.Finding
+	for _, s := range in.Topology.Services(kopano.Mail) {
+		v, set := s.Get("POSTFIX_DAGENT")
+		if !isMailserver(in, s) || v.Reveal() != "" || set && (sighting{s, v}).unresolved() || misspeltAs(s, "POSTFIX_DAGENT") || !byDirectory(s) {
+			continue
+		}
+		f := finding.Finding{
+			Subject: s.Name, Key: "POSTFIX_DAGENT",
+			Message:     "POSTFIX_DAGENT is not set: the mail server hands incoming mail to a Dovecot of its own.",
+			Consequence: "Incoming mail does not reach the mailboxes.",
+			Remedy:      "Write POSTFIX_DAGENT=lmtp:" + dagent.Name + ":2003",
+			Locations:   []finding.Location{s.Locate("environment").As(finding.Fix)},
+		}
+		if major, known := mailRelease(in, s); known && major <= 11 {
+			f.Remedy += " and ENABLE_POSTFIX_VIRTUAL_TRANSPORT=1"
+		}
+		if set {
+			f.Locations = v.Locations()
+		}
 		out = append(out, f)
 	}
 	return out

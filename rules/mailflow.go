@@ -13,14 +13,16 @@ func mailFlowRules() []Rule {
 			Title: "kopano_gateway refuses the way in which the mail transport checks passwords",
 			Why: "With SASLAUTHD_MECHANISMS=rimap the mail transport checks a password by logging in to kopano_gateway over IMAP without TLS (docker-mailserver, saslauth.conf). " +
 				"With disable_plaintext_auth=yes kopano_gateway refuses each such login.",
-			Check: plaintextRefused,
+			Source: "docker-mailserver supervisor/conf.d/saslauth.conf; kopano-core gateway/IMAP.cpp",
+			Check:  plaintextRefused,
 		},
 		{
 			ID: "spooler-relay-port", Subject: "mail", Severity: finding.Error,
 			Title: "kopano_spooler sends to a port that wants a login",
 			Why: "kopano_spooler can neither log in nor speak TLS from the start: spooler.cfg has no setting for it (kopano-core, Spooler.cpp). " +
 				"On port 465 it waits for a greeting that does not come, and on 587 it is asked for a password that it does not have.",
-			Check: spoolerPort,
+			Source: "kopano-core spooler/Spooler.cpp; RFC 6409; RFC 8314",
+			Check:  spoolerPort,
 		},
 	}
 }

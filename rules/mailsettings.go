@@ -67,9 +67,9 @@ var mailLosses = map[string]struct {
 	"ENABLE_LDAP":                      {"The mail server runs without the directory: incoming mail is refused, since every recipient is unknown.", true},
 	"ACCOUNT_PROVISIONER":              {"The mail server runs without the directory: incoming mail is refused, since every recipient is unknown.", true},
 	"LDAP_SERVER_HOST":                 {"The mail server does not find the directory: incoming mail is refused.", true},
-	"ENABLE_SASLAUTHD":                 {"Mail programs and phones cannot log in to send mail.", true},
-	"SASLAUTHD_MECHANISMS":             {"Mail programs and phones cannot log in to send mail.", true},
-	"SASLAUTHD_MECH_OPTIONS":           {"Mail programs and phones cannot log in to send mail.", true},
+	"ENABLE_SASLAUTHD":                 {"Mail programs cannot log in to send mail.", true},
+	"SASLAUTHD_MECHANISMS":             {"Mail programs cannot log in to send mail.", true},
+	"SASLAUTHD_MECH_OPTIONS":           {"Mail programs cannot log in to send mail.", true},
 	"PERMIT_DOCKER":                    {"The mail server may refuse what the spooler hands it: nobody can send mail to other domains.", false},
 	"ENABLE_CLAMAV":                    {"Mail is not searched for viruses, and users get them.", false},
 	"ENABLE_FAIL2BAN":                  {"Whoever tries passwords from outside is never shut out.", false},
@@ -179,7 +179,7 @@ var mailWords = map[string]struct {
 	"LOGROTATE_INTERVAL":     {[]string{"daily", "weekly", "monthly"}, 0, finding.Warning, "The mail log grows until the disk is full, and then no mail comes in."},
 	"LOG_LEVEL":              {[]string{"error", "warn", "info", "debug", "trace"}, 11, finding.Info, "The mail server logs at level info, and the administrator does not see what was asked for."},
 	"LDAP_START_TLS":         {[]string{"yes", "no"}, 0, finding.Error, "Postfix cannot ask the directory (\"bad boolean configuration\"): incoming mail is put off."},
-	"SASLAUTHD_MECHANISMS":   {[]string{"ldap", "rimap", "pam", "shadow", "mysql"}, 0, finding.Error, "Mail programs and phones cannot log in to send mail."},
+	"SASLAUTHD_MECHANISMS":   {[]string{"ldap", "rimap", "pam", "shadow", "mysql"}, 0, finding.Error, "Mail programs cannot log in to send mail."},
 }
 
 func mailWord(in *Input) []finding.Finding {

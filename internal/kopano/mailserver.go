@@ -16,7 +16,7 @@ type MailserverChange struct {
 // MailserverChanges is from docker-mailserver's CHANGELOG.md.
 var MailserverChanges = []MailserverChange{
 	{Variable: "DMS_DEBUG", Removed: 11, Replacement: "LOG_LEVEL", Note: "DMS_DEBUG=1 is now LOG_LEVEL=debug"},
-	{Variable: "PERMIT_DOCKER", Changed: 11, Note: "without it no other container may send mail through this one; before 11 they all could"},
+	{Variable: "PERMIT_DOCKER", Changed: 11, Note: "without it no other container may send mail through this one; before 11 the mail server trusted itself alone then"},
 	{Variable: "ENABLE_LDAP", Deprecated: 12, Removed: 13, Replacement: "ACCOUNT_PROVISIONER", Note: "ENABLE_LDAP=1 is now ACCOUNT_PROVISIONER=LDAP"},
 	{Variable: "LDAP_SERVER_HOST", Changed: 13, Note: "it must start with ldap://, ldaps:// or ldapi://"},
 	{Variable: "SASLAUTHD_LDAP_SERVER", Changed: 13, Note: "it must start with ldap://, ldaps:// or ldapi://"},
