@@ -335,7 +335,7 @@ func (w *walker) envUnreadable(ref envFileRef, u *unreadable, service string) {
 // envLines reports the lines of an env file that Compose refuses.
 func (w *walker) envLines(src *source, r *envReading) {
 	if src.utf16 {
-		w.warn(EnvFileSyntax, src.name, src.name+" is written in UTF-16, which Compose does not read in env files.",
+		w.refuse(EnvFileSyntax, src.name, src.name+" is written in UTF-16, which Compose does not read in env files.",
 			"Save it as UTF-8 without byte order mark.", "utf-16", src.whole())
 	}
 	for i := range r.file.Lines {
