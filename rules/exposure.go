@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -189,6 +190,12 @@ func internal(in *Input, s *deployment.Service, port uint32) (string, bool) {
 }
 
 func portOpen(in *Input) []finding.Finding {
+	dead := map[string]bool{} // nothing answers there
+	for _, f := range append(popDead(in), publishedDead(in)...) {
+		for _, l := range f.Locations {
+			dead[l.String()] = true
+		}
+	}
 	var out []finding.Finding
 	for _, p := range hostPorts(in) {
 		role := in.Topology.Role(p.service)
@@ -196,11 +203,8 @@ func portOpen(in *Input) []finding.Finding {
 		if !ok || p.port.Protocol == "udp" || !hostAddr(p.port.HostIP).IsUnspecified() {
 			continue
 		}
-		if role == kopano.Gateway && p.port.Target == 110 && !has(p.service, "KCCONF_GATEWAY_POP3_LISTEN") {
-			continue // nothing answers there
-		}
-		if role == kopano.Web && p.port.Published == "443" {
-			continue // an old image of web served everything on this port
+		if dead[p.place().String()] {
+			continue
 		}
 		published := p.port.Published
 		remedy := "Write 127.0.0.1:" + published + ":" + target(p.port) + ", delete the entry, or let a firewall in front of Docker decide."
@@ -230,11 +234,17 @@ func webNotPublished(in *Input) []finding.Finding {
 		if isFragment(web) || len(web.Ports) > 0 || web.NetworkMode != "" || firstService(in, kopano.Server) == nil && firstService(in, kopano.Webapp) == nil || proxied(in, web) {
 			continue
 		}
+		file := "docker-compose.ports.yml"
+		for _, left := range in.Deployment.FilesLeft {
+			if strings.Contains(left, "port") {
+				file = left
+			}
+		}
 		out = append(out, finding.Finding{
 			Subject: web.Name, Key: "ports",
 			Message:     web.Name + " publishes no port, and nothing in this deployment passes requests on to it.",
 			Consequence: "Users reach neither WebApp nor Meet, and phones do not synchronise.",
-			Remedy:      "Add docker-compose.ports.yml to COMPOSE_FILE in .env, or publish the ports of " + web.Name + ": 80:80 and 443:443.",
+			Remedy:      "Add " + file + " to COMPOSE_FILE in .env, or publish the ports of " + web.Name + ": 80:80 and 443:443.",
 			Locations:   []finding.Location{web.At.As(finding.Fix)},
 		})
 	}

@@ -63,6 +63,13 @@ func hardeningRules() []Rule {
 			Check:  bindAdministrator,
 		},
 		{
+			ID: "ldap-certificate-unchecked", Subject: "security", Severity: finding.Warning,
+			Title:  "The directory's certificate is not checked",
+			Why:    "OpenLDAP's library, with which kopano_server, Postfix and PHP talk to the directory, takes LDAPTLS_REQCERT from the environment; never and allow make it accept any certificate, demand is what it does by itself.",
+			Source: "OpenLDAP ldap.conf(5), TLS_REQCERT; osixia/docker-phpLDAPadmin README",
+			Check:  ldapUnchecked,
+		},
+		{
 			ID: "webapp-cookies-insecure", Fixable: true, Subject: "security", Severity: finding.Warning,
 			Title:  "WebApp's login cookie is sent without TLS too",
 			Why:    "SECURE_COOKIES keeps browsers from sending the session over plain http; WebApp has it on, and with it refuses a login without https.",
@@ -245,6 +252,28 @@ func bindAdministrator(in *Input) []finding.Finding {
 			message:     x.name() + " is " + x.shown() + ", the administrator of the directory, though the service only reads.",
 			consequence: "Whoever finds a hole in the mail server or in kopano_server can change every user's password.",
 			remedy:      "Log in with an account that only reads; the bundled directory makes one with LDAP_READONLY_USER=true, on an empty volume: " + x.name() + "=cn=readonly,${LDAP_BASE_DN}",
+		}
+	})
+}
+
+func ldapUnchecked(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		switch in.Topology.Role(s) {
+		case kopano.Server, kopano.Mail, kopano.PasswordSelf, kopano.LDAPAccountManager:
+			return key == "LDAPTLS_REQCERT"
+		case kopano.LDAPAdmin:
+			return key == "LDAPTLS_REQCERT" || key == "PHPLDAPADMIN_LDAP_CLIENT_TLS_REQCERT"
+		}
+		return false
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		if low := strings.ToLower(x.text()); low != "never" && low != "allow" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is " + x.shown() + ", so any certificate passes for the directory's.",
+			consequence: "Whoever stands in between can pretend to be the directory: they get the passwords of all users who log in.",
+			remedy:      "Mount the certificate of the authority that signed the directory's, name it in LDAPTLS_CACERT=/path/ca.pem, and delete " + x.name() + ".",
 		}
 	})
 }

@@ -53,6 +53,13 @@ func imageRules() []Rule {
 			Check:  baseOld,
 		},
 		{
+			ID: "image-gone", Subject: "images", Severity: finding.Warning,
+			Title:  "An image cannot be pulled any more",
+			Why:    "Bitnami took its images with a release in their tag away from Docker Hub in September 2025. They are under bitnamilegacy for the time being, without fixes.",
+			Source: "bitnami/containers issue 83267",
+			Check:  imageGone,
+		},
+		{
 			ID: "mail-image-old", Subject: "images", Severity: finding.Info,
 			Title: "The mail server is a release that gets no more fixes",
 			Why: "docker-mailserver fixes its newest release only. Releases before 10.4 are built on Debian 10, those before 14 on Debian 11, whose security fixes ended in June 2024 and August 2026. " +
@@ -402,6 +409,25 @@ func baseOld(in *Input) []finding.Finding {
 			Message:     s.Name + " runs " + quote(s.Image) + ", which is built on " + base + ".",
 			Consequence: "Security holes in that system stay open, for whoever reaches the service.",
 			Remedy:      "Take a tag of the same release on a newer system, or a newer release.",
+			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func imageGone(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		path := strings.TrimPrefix(kopano.ParseImage(s.Image).Path, "docker.io/")
+		name, ok := strings.CutPrefix(path, "bitnami/")
+		if tag := tagOf(s.Image); !ok || tag == "" || floats(tag) || s.Build != nil {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "image",
+			Message:     s.Name + " runs " + quote(s.Image) + ", which Docker Hub no longer has.",
+			Consequence: s.Name + " runs as long as the image lies on this host; on a new host, or after docker image prune, it does not start (\"not found\").",
+			Remedy:      "Write bitnamilegacy/" + name + ":" + tagOf(s.Image) + " for now, and plan to move to an image that gets fixes.",
 			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
 		})
 	}
