@@ -33,6 +33,7 @@ func All() []Rule {
 		meetRules(),
 		schedulerRules(),
 		storageRules(),
+		volumeRules(),
 		secretRules(),
 		secretFileRules(),
 		privilegeRules(),

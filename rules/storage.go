@@ -106,17 +106,12 @@ func dataNotOnVolume(in *Input) []finding.Finding {
 			if !keepsAt(in, s, m.Path) {
 				continue
 			}
-			if _, ok := mountedAt(s, m.Path); ok || len(s.VolumesFrom) > 0 || subMounted(s, m.Path) {
+			if _, ok := kopano.MountAt(s, m.Path); ok || len(s.VolumesFrom) > 0 || subMounted(s, m.Path) {
 				continue
 			}
 			place := s.Locate("volumes")
-			severity := finding.Warning // can be had again, with some trouble
-			switch sys.Role {
-			case kopano.Server, kopano.Database, kopano.LDAP:
-				severity = finding.Error
-			}
 			out = append(out, finding.Finding{
-				Severity: severity,
+				Severity: lossOf(sys),
 				Subject:  s.Name, Key: m.Path,
 				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container.",
 				Consequence: "When the container is created anew, at the next update at the latest, this is gone: " + m.Holds + ".",
@@ -224,7 +219,8 @@ func machineID(in *Input) []finding.Finding {
 		}
 		var lacks []string
 		for _, p := range paths {
-			if mountOver(s, p) == "" {
+			// Of a stray backslash behind the path another rule speaks.
+			if mountOver(s, p) == "" && mountOver(s, p+`\`) == "" {
 				lacks = append(lacks, p)
 			}
 		}

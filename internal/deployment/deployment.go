@@ -35,6 +35,7 @@ type Deployment struct {
 	NotLoaded []string       // override files of the folder that Compose would load by itself if nothing (-f, COMPOSE_FILE) named the files to load
 	FilesLeft []string       // other compose files of the folder, when nothing (-f, COMPOSE_FILE) names the files to load
 	EnvBeside []string       // env files of the folder that nothing reads, by their names; empty files and examples are not among them
+	Missing   []string       // sources of bind mounts below Dir that do not exist, absolute, sorted; Docker makes a folder of each
 	Named     bool           // the project's name is written down: -p, COMPOSE_PROJECT_NAME or name:; else it is the folder's
 	Unset     []VariableUse  // every ${VAR} without default that no place defines, in file order
 

@@ -83,6 +83,7 @@ func (d *Deployment) fill(s *selection) {
 	}
 	d.EnvFiles = w.envFiles.sorted()
 	d.EnvBeside = d.envBeside()
+	d.Missing = d.missingSources()
 	d.Unset = sortUses(append(w.unset, w.envFiles.unset...), d.fileOrder())
 	if d.Accepted {
 		w.problems.keepAccepted()

@@ -1,6 +1,8 @@
 package deployment
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,6 +118,24 @@ func (d *Deployment) envBeside() []string {
 			out = append(out, name)
 		}
 	}
+	return out
+}
+
+// missingSources gives what services mount from the deployment's own folder,
+// and is not there.
+func (d *Deployment) missingSources() []string {
+	var out []string
+	for _, s := range d.Services {
+		for _, v := range s.Volumes {
+			if v.Type != "bind" || !strings.HasPrefix(v.Source, d.Dir+string(filepath.Separator)) || slices.Contains(out, v.Source) {
+				continue
+			}
+			if _, err := os.Lstat(v.Source); errors.Is(err, fs.ErrNotExist) {
+				out = append(out, v.Source)
+			}
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
