@@ -3,6 +3,7 @@ package rules
 import (
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,6 +60,20 @@ func addressRules() []Rule {
 			Why:    "web sends visitors of / to this path (web/kweb.cfg). It must begin with a slash and not end with one, else they land on a page that does not exist.",
 			Source: "kopano-docker web/kweb.cfg, setup.sh",
 			Check:  defaultRedirect,
+		},
+		{
+			ID: "default-redirect-nowhere", Subject: "identity", Severity: finding.Warning,
+			Title:  "The bare address leads to an app that is not here",
+			Why:    "web sends visitors of / to DEFAULTREDIRECT, which is /webapp unless it is set (web/Dockerfile), and passes that path on to one service. Without the service it answers 502.",
+			Source: "kopano-docker web/kweb.cfg, web/Dockerfile",
+			Check:  redirectNowhere,
+		},
+		{
+			ID: "konnect-path-differs", Subject: "identity", Severity: finding.Warning,
+			Title:  "web does not pass on the path under which sign-in is to be found",
+			Why:    "web passes /KONNECTPATH/signin and /KONNECTPATH/konnect on to konnect; KONNECTPATH is kopanoid unless it is set. konnect calls itself by the path that stands behind the host in its own address.",
+			Source: "kopano-docker web/kweb.cfg, web/Dockerfile, konnect/wrapper.sh",
+			Check:  konnectPath,
 		},
 		{
 			ID: "postmaster-format", Subject: "mail", Severity: finding.Warning,
@@ -352,6 +367,101 @@ func defaultRedirect(in *Input) []finding.Finding {
 			write:       "/" + strings.Trim(path, "/"),
 		}
 	})
+}
+
+// webPaths are the apps that web serves by path, in the order in which they
+// make a good first page, and the setting that may name another host for them.
+var webPaths = []struct {
+	path, setting string
+	role          kopano.Role
+}{
+	{"webapp", "KWEBD_DNS_WEBAPP", kopano.Webapp},
+	{"meet", "KWEBD_DNS_MEET", kopano.Meet},
+	{"calendar", "KWEBD_DNS_KAPPS", kopano.Kapps},
+}
+
+func redirectNowhere(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, web := range in.Topology.Services(kopano.Web) {
+		if isIncomplete(in) || ownConfig(in, web) {
+			continue
+		}
+		v, set := web.Get("DEFAULTREDIRECT")
+		if set && (sighting{web, v}).unresolved() {
+			continue
+		}
+		path := strings.Trim(v.Reveal(), "/")
+		if !set {
+			path = "webapp"
+		}
+		first, _, _ := strings.Cut(path, "/")
+		missing, instead := false, ""
+		for _, p := range webPaths {
+			here := len(in.Topology.Services(p.role)) > 0 || has(web, p.setting)
+			missing = missing || p.path == first && !here
+			if here && instead == "" {
+				instead = p.path
+			}
+		}
+		if !missing || instead == "" && !set {
+			continue // nobody opens a page here at all
+		}
+		f := finding.Finding{
+			Subject: web.Name, Key: "DEFAULTREDIRECT",
+			Message:     "web sends visitors of the bare address to /" + path + ", but no service here serves it.",
+			Consequence: "People who type the host name alone get an error page.",
+			Remedy:      "Write DEFAULTREDIRECT=/" + instead + " on " + web.Name + ".",
+			Locations:   []finding.Location{web.Locate("environment").As(finding.Fix)},
+		}
+		if instead == "" {
+			f.Remedy = "Load the file that defines the app, or write the path of another one into DEFAULTREDIRECT."
+		}
+		if set {
+			f.Locations = v.Locations()
+			if x := (sighting{web, v}); instead != "" {
+				f.Remedy = "Write " + x.name() + "=/" + instead
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func konnectPath(in *Input) []finding.Finding {
+	var out []finding.Finding
+	web := firstService(in, kopano.Web)
+	for _, s := range in.Topology.Services(kopano.Konnect) {
+		u, err := url.Parse(ownIssuer(s))
+		if web == nil || ownConfig(in, web) || err != nil || strings.Trim(u.Path, "/") == "" {
+			continue
+		}
+		path := strings.Trim(u.Path, "/")
+		want, set := web.Get("KONNECTPATH")
+		name := want.Reveal()
+		if !set {
+			name = "kopanoid"
+		}
+		if path == strings.Trim(name, "/") || set && (sighting{web, want}).unresolved() {
+			continue
+		}
+		own := s.Env["FQDN"]
+		if has(s, "oidc_issuer_identifier") {
+			own = s.Env["oidc_issuer_identifier"]
+		}
+		f := finding.Finding{
+			Subject: web.Name, Key: "KONNECTPATH", Links: linksToIssuer(in),
+			Message:     "konnect is to be found under the path /" + path + ", but web passes on /" + strings.Trim(name, "/") + " (KONNECTPATH).",
+			Consequence: "The page to sign in answers 404: nobody can log in to WebApp or Meet.",
+			Remedy:      "Set KONNECTPATH=" + path + " on " + web.Name + ".",
+			Locations:   append([]finding.Location{web.Locate("environment").As(finding.Fix)}, placed(own, finding.Related)...),
+		}
+		if set {
+			f.Locations = append(want.Locations(), placed(own, finding.Related)...)
+		}
+		f.Locations = distinct(f.Locations)
+		out = append(out, f)
+	}
+	return out
 }
 
 func postmaster(in *Input) []finding.Finding {

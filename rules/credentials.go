@@ -138,13 +138,22 @@ func databaseRoot(in *Input) []finding.Finding {
 			return nil
 		}
 		x := sighting{e.From, e.From.Env["KCCONF_SERVER_MYSQL_USER"]}
-		return &fault{
+		f := &fault{
 			key:         x.value.Key,
 			message:     x.name() + " is root.",
 			consequence: "Whoever takes over the storage server has all databases, and can stop the database.",
 			remedy:      "Make a user for Kopano and write it into " + x.name() + ".",
 			places:      x.value.Locations(),
 		}
+		if e.To == nil || !isOfficialDatabase(in, e.To) {
+			return f
+		}
+		if v, ok := databaseHas(e.To, "USER"); ok && v.Reveal() == "root" {
+			f.message = x.name() + " is root, and " + e.To.Name + " is told to make a user of that name, which it has already."
+			f.consequence = "On an empty volume the database stops at its first start. On a filled one, whoever takes over the storage server has all databases."
+			f.places = append(f.places, placed(v, finding.Related)...)
+		}
+		return f
 	})
 }
 

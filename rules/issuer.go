@@ -80,7 +80,8 @@ func holdings(in *Input) []holding {
 		}
 	}
 	for _, e := range in.Topology.Edges {
-		if isIssuer(e) && e.From != nil && e.Link.Address.Setting != "" {
+		// Another provider has an issuer of its own: external-oidc-address.
+		if isIssuer(e) && e.From != nil && e.Link.Address.Setting != "" && e.Link.To != kopano.External {
 			add(e.From, e.Link.Address.Setting, "%s", e, false)
 		}
 	}

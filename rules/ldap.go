@@ -74,7 +74,7 @@ func ldapRules() []Rule {
 		},
 		{
 			ID: "ldap-active-directory-mix", Subject: "directory", Severity: finding.Warning,
-			Title: "The directory looks like Active Directory, but the OpenLDAP settings are on",
+			Title: "The settings of one kind of directory are on, and the directory is of the other",
 			Why: "ldap.cfg includes either ldap.openldap.cfg or ldap.active-directory.cfg, which ask for other classes and identifiers (uidNumber or objectGUID). " +
 				"With the wrong one users are not found, or are created anew with empty mailboxes.",
 			Source: "kopano-core installer/linux/ldap.m4",
@@ -427,18 +427,41 @@ func ldapMix(in *Input) []finding.Finding {
 	for _, s := range in.Topology.Services(kopano.Server) {
 		include, ok := s.Get("KCUNCOMMENT_LDAP_1")
 		bind, bound := s.Get("KCCONF_LDAP_LDAP_BIND_USER")
-		if !ok || !bound || !strings.Contains(include.Reveal(), "openldap") || !looksLikeAD(bind.Reveal()) {
+		if !ok {
 			continue
 		}
-		out = append(out, finding.Finding{
+		f := finding.Finding{
 			Subject: s.Name, Key: "include",
-			Message:     "The login " + quote(bind.Reveal()) + " is one of Active Directory, but the OpenLDAP settings are switched on.",
 			Consequence: "Users are not found, or are taken for new ones and get empty mailboxes.",
 			Remedy:      "Swap the values of KCUNCOMMENT_LDAP_1 and KCCOMMENT_LDAP_1, before users are synchronised.",
-			Locations:   append(include.Locations(), placed(bind, finding.Related)...),
-		})
+			Locations:   include.Locations(),
+		}
+		directory := bundledDirectory(in, s)
+		switch {
+		case bound && strings.Contains(include.Reveal(), "openldap") && looksLikeAD(bind.Reveal()):
+			f.Message = "The login " + quote(bind.Reveal()) + " is one of Active Directory, but the OpenLDAP settings are switched on."
+			f.Locations = append(f.Locations, placed(bind, finding.Related)...)
+		case directory != nil && asksAD(s):
+			f.Message = directory.To.Name + " is an OpenLDAP, but the settings for Active Directory are switched on."
+			f.Consequence = "No user is found: nobody can log in, and the address book is empty."
+			f.Links = []string{directory.ID}
+			f.Locations = append(f.Locations, related(addressPlaces(directory)...)...)
+		default:
+			continue
+		}
+		out = append(out, f)
 	}
 	return out
+}
+
+// bundledDirectory gives a storage server's link to the OpenLDAP that comes along, or nil.
+func bundledDirectory(in *Input, s *deployment.Service) *kopano.Edge {
+	for _, e := range in.Topology.EdgesOf("server-ldap") {
+		if e.From == s && bundled(in, e) {
+			return e
+		}
+	}
+	return nil
 }
 
 // looksLikeAD: user@domain and DOMAIN\user are forms that only Active

@@ -143,7 +143,11 @@ func hostSetting(e *kopano.Edge) (sighting, bool) {
 	if e.From == nil || len(e.Addr.Values) == 0 {
 		return sighting{}, false
 	}
-	return sighting{e.From, e.Addr.Values[0]}, true
+	a := e.Link.Address
+	if v := e.Addr.Values[0]; v.Key != a.PortSetting || a.PortSetting == "" {
+		return sighting{e.From, v}, true
+	}
+	return sighting{}, false // only the port is set: the host is the program's default
 }
 
 // portSettingOf gives the setting that holds the port: its own, or the one

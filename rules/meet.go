@@ -44,9 +44,10 @@ func meetRules() []Rule {
 			Check:  guestRegexp,
 		},
 		{
-			ID: "guests-half-enabled", Subject: "meet", Severity: finding.Error,
-			Title:  "Meet offers rooms for guests that a server refuses",
-			Why:    "With guests.enabled the page offers rooms for guests; konnect lets them in with allow_client_guests=yes only (konnect/wrapper.sh), kwmserver with enable_guest_api=yes (kwmserver, signaling/guest/http.go).",
+			ID: "guests-half-enabled", Subject: "meet", Severity: finding.Warning,
+			Title: "Guests are let in at one place of Meet and kept out at another",
+			Why: "Three switches decide about guests: the page offers rooms for them with guests.enabled, konnect lets them in with allow_client_guests=yes only (konnect/wrapper.sh), " +
+				"kwmserver with enable_guest_api=yes (kwmserver, signaling/guest/http.go). Whether guests are welcome is your choice; the three should say the same.",
 			Source: "kwmserver 1.2.0 signaling/guest/http.go; kopano-docker konnect/wrapper.sh, meet/start-service.sh",
 			Check:  guestsHalf,
 		},
@@ -58,18 +59,34 @@ func meetRules() []Rule {
 			Check:  konnectCase,
 		},
 		{
-			ID: "konnect-backend-invalid", Subject: "meet", Severity: finding.Error,
+			ID: "konnect-backend-invalid", Subject: "identity", Severity: finding.Error,
 			Title:  "Konnect does not know its backend",
 			Why:    "konnectd ends at start unless KONNECT_BACKEND is kc, ldap, cookie or dummy (konnect, bootstrap/bootstrap.go).",
 			Source: "konnect 0.34.0 bootstrap/bootstrap.go",
 			Check:  konnectBackend,
 		},
 		{
-			ID: "external-oidc-incomplete", Subject: "meet", Severity: finding.Error,
+			ID: "external-oidc-incomplete", Subject: "identity", Severity: finding.Error,
 			Title:  "An external login provider is switched on, but not named",
 			Why:    "konnect/wrapper.sh waits for external_oidc_url and registers external_oidc_clientid; without them it does not get past its start.",
 			Source: "kopano-docker konnect/wrapper.sh",
 			Check:  externalOIDC,
+		},
+		{
+			ID: "external-oidc-address", Fixable: true, Subject: "identity", Severity: finding.Error,
+			Title: "The address of the external login provider cannot be used",
+			Why: "konnect/wrapper.sh waits until the discovery document of external_oidc_url answers, which it looks for at that address with /.well-known/openid-configuration behind it. " +
+				"Only then konnect starts, so it cannot wait for itself.",
+			Source: "kopano-docker konnect/wrapper.sh; OpenID Connect Discovery 1.0 section 4.1",
+			Check:  externalOIDCAddress,
+		},
+		{
+			ID: "turn-missing", Subject: "meet", Severity: finding.Info,
+			Title: "Meet has no TURN server",
+			Why: "People whose routers let no direct connection through need a TURN server that passes sound and picture on. kwmserver tells browsers of one when the account of a TURN service is set, " +
+				"or turn_uris with turn_server_shared_secret.",
+			Source: "kopano-docker kwmserver/wrapper.sh; RFC 8656",
+			Check:  turnMissing,
 		},
 		{
 			ID: "meet-setting-case", Fixable: true, Subject: "meet", Severity: finding.Warning,
@@ -123,6 +140,29 @@ func missingPlace(s *deployment.Service, missing string, beside deployment.Value
 		return distinct(append(v.Locations(), placed(beside, finding.Related)...))
 	}
 	return beside.Locations()
+}
+
+func turnMissing(in *Input) []finding.Finding {
+	meet, s := firstService(in, kopano.Meet), firstService(in, kopano.Kwmserver)
+	if meet == nil || s == nil || isFragment(s) {
+		return nil
+	}
+	for _, key := range []string{"turn_uris", "turn_service_credentials", "turn_service_credentials_user", "turn_service_credentials_password", "turn_server_shared_secret", "turn_service_url"} {
+		if has(s, key) {
+			return nil // what is wrong with them has rules of its own
+		}
+	}
+	f := finding.Finding{
+		Subject: s.Name, Key: "turn",
+		Message:     "No TURN server is set on " + s.Name + ".",
+		Consequence: "Users behind different routers meet without sound and picture; within one network calls work.",
+		Remedy:      "Run a TURN server and set turn_uris and turn_server_shared_secret on " + s.Name + ", or TURN_USER and TURN_PASSWORD of a TURN service in .env.",
+		Locations:   []finding.Location{s.Locate("environment").As(finding.Fix)},
+	}
+	if v, ok := s.Get("turn_service_credentials_user"); ok && len(v.Locations()) > 0 {
+		f.Locations = v.Locations()
+	}
+	return []finding.Finding{f}
 }
 
 func turnNoURIs(in *Input) []finding.Finding {
@@ -223,14 +263,26 @@ func guestsHalf(in *Input) []finding.Finding {
 		return nil // a part of Meet elsewhere
 	}
 	offer, ok := meet.Get("KCCONF_MEET_guests_enabled")
-	if !ok || offer.Reveal() != "true" && offer.Reveal() != "yes" {
-		return nil // a page that offers nothing promises nothing
+	if !ok || (sighting{meet, offer}).unresolved() {
+		return nil // the page offers nothing, and promises nothing
 	}
+	doors := []guestDoor{{konnect, "allow_client_guests"}, {kwmserver, "enable_guest_api"}}
+	if offer.Reveal() == "true" || offer.Reveal() == "yes" {
+		return guestsRefused(meet, offer, doors)
+	}
+	return guestsUnannounced(meet, offer, doors)
+}
+
+// guestDoor is a setting that lets guests in, or keeps them out.
+type guestDoor struct {
+	service *deployment.Service
+	key     string
+}
+
+// guestsRefused: the page offers what a server does not give.
+func guestsRefused(meet *deployment.Service, offer deployment.Value, doors []guestDoor) []finding.Finding {
 	var out []finding.Finding
-	for _, p := range []struct {
-		service *deployment.Service
-		key     string
-	}{{konnect, "allow_client_guests"}, {kwmserver, "enable_guest_api"}} {
+	for _, p := range doors {
 		if value(p.service, p.key) == "yes" {
 			continue
 		}
@@ -245,11 +297,29 @@ func guestsHalf(in *Input) []finding.Finding {
 			Subject: p.service.Name, Key: p.key,
 			Message:     "Meet offers rooms for guests, but " + p.key + " on " + p.service.Name + " is not yes.",
 			Consequence: "People who are invited to a meeting by a link get an error in place of the room.",
-			Remedy:      "Write " + p.key + "=yes on " + p.service.Name + ", or KCCONF_MEET_guests_enabled=false on " + meet.Name + ".",
+			Remedy:      "If guests are welcome, write " + p.key + "=yes on " + p.service.Name + ". If not, write KCCONF_MEET_guests_enabled=false on " + meet.Name + ", so that nobody sends such links.",
 			Locations:   distinct(append(places, placed(offer, finding.Related)...)),
 		})
 	}
 	return out
+}
+
+// guestsUnannounced: the page does not offer what both servers give.
+func guestsUnannounced(meet *deployment.Service, offer deployment.Value, doors []guestDoor) []finding.Finding {
+	places := offer.Locations()
+	for _, p := range doors {
+		if value(p.service, p.key) != "yes" {
+			return nil // closed
+		}
+		places = append(places, placed(p.service.Env[p.key], finding.Related)...)
+	}
+	return []finding.Finding{{
+		Severity: finding.Info, Subject: meet.Name, Key: "page",
+		Message:     "Meet's page offers nothing to guests, but " + doors[0].service.Name + " and " + doors[1].service.Name + " let them in.",
+		Consequence: "Strangers who know how can still enter public rooms without an account; colleagues cannot invite guests.",
+		Remedy:      "To keep guests out, write " + doors[0].key + "=no on " + doors[0].service.Name + " and " + doors[1].key + "=no on " + doors[1].service.Name + ". To invite them, write KCCONF_MEET_guests_enabled=true on " + meet.Name + ".",
+		Locations:   distinct(places),
+	}}
 }
 
 // lowerSettings are what the start scripts read, in lower case only.
@@ -317,6 +387,44 @@ func externalOIDC(in *Input) []finding.Finding {
 		}
 	}
 	return out
+}
+
+func externalOIDCAddress(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Konnect, "external_oidc_url"), func(x sighting) *verdict {
+		if value(x.service, "external_oidc_provider") != "yes" || x.text() == "" {
+			return nil
+		}
+		v := &verdict{
+			stops:       true,
+			consequence: "konnect waits for an answer that never comes and stops: nobody can log in.",
+		}
+		own := ownIssuer(x.service)
+		switch short, whole := strings.CutSuffix(x.text(), "/.well-known/openid-configuration"); {
+		case whole:
+			v.message = x.name() + " is " + x.shown() + ", the discovery document itself."
+			v.remedy, v.write = "Write "+x.name()+"="+shortened(short), short
+		case own != "" && strings.TrimRight(x.text(), "/") == own:
+			v.message = x.name() + " is " + x.shown() + ", konnect's own address: it would wait for itself."
+			v.remedy = "Write the address of the other provider, or external_oidc_provider=no."
+		case !strings.HasPrefix(x.text(), "https://") && !strings.HasPrefix(x.text(), "http://"):
+			v.message = x.name() + " is " + x.shown() + ", and https:// is missing in front."
+			v.remedy = "Write the provider's address as it calls itself in its discovery document, for example " + x.name() + "=https://login.example.com"
+		default:
+			return nil
+		}
+		return v
+	})
+}
+
+// ownIssuer is what a konnect calls itself (konnect/wrapper.sh).
+func ownIssuer(s *deployment.Service) string {
+	if issuer := value(s, "oidc_issuer_identifier"); issuer != "" {
+		return issuer
+	}
+	if fqdn := value(s, "FQDN"); fqdn != "" {
+		return "https://" + fqdn
+	}
+	return ""
 }
 
 func meetCase(in *Input) []finding.Finding {

@@ -23,7 +23,9 @@ var complete = []string{"host", "port", "password", "network", "volume", "issuer
 // undetected are damages that cannot be found as errors, with the reason. The
 // key is the class and the setting.
 var undetected = map[string]string{
-	"guests KCCONF_MEET_guests_enabled":         "whether guests may join is the owner's choice: guests-half-enabled warns",
+	"guests KCCONF_MEET_guests_enabled":         "a page that offers nothing to guests is the owner's choice, and nobody misses anything: guests-half-enabled says who is still let in",
+	"guests allow_client_guests":                "whether guests may join is the owner's choice, and all others can meet: guests-half-enabled warns that the page still offers it",
+	"guests enable_guest_api":                   "whether guests may join is the owner's choice, and all others can meet: guests-half-enabled warns that the page still offers it",
 	"required LDAP_QUERY_FILTER_USER removed":   "docker-mailserver has a filter of its own, which suits other schemas: a warning",
 	"required LDAP_QUERY_FILTER_GROUP removed":  "docker-mailserver has a filter of its own, which suits other schemas: a warning",
 	"required LDAP_QUERY_FILTER_ALIAS removed":  "docker-mailserver has a filter of its own, which suits other schemas: a warning",

@@ -35,6 +35,13 @@ func networkRules() []Rule {
 			Source: "kopano-core spooler/DAgent.cpp, gateway/Gateway.cpp, caldav/CalDAV.cpp; kapi scripts/kapid.cfg",
 			Check:  onLoopback,
 		},
+		{
+			ID: "host-network-ports", Subject: "ports", Severity: finding.Warning,
+			Title:  "Ports are published of a container on the host's network",
+			Why:    "With network_mode: host a container has no network of its own, and Docker passes over its ports with no more than a warning. What the program listens on is open on the host as it is.",
+			Source: "Docker Engine, host network driver (\"Published ports are discarded when using host network mode\")",
+			Check:  hostNetworkPorts,
+		},
 	}
 }
 
@@ -341,4 +348,32 @@ func openListener(in *Input, e *kopano.Edge) []finding.Edit {
 		return nil // which of several addresses is to be open is not for us to say
 	}
 	return settle(in, e.To, e.Listen.Listener.Setting, "0.0.0.0:"+itoa(e.Addr.Port))
+}
+
+func hostNetworkPorts(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		if s.NetworkMode != "host" || len(s.Ports) == 0 || isFragment(s) {
+			continue
+		}
+		f := finding.Finding{
+			Severity: finding.Info, Subject: s.Name, Key: "ports",
+			Message:     s.Name + " is on the host's network, so that its ports are not read.",
+			Consequence: "The administrator who changes them, or takes one away, is surprised: every port of the program is open on the host all the same.",
+			Remedy:      "Delete ports from " + s.Name + ".",
+			Locations:   []finding.Location{s.Locate("ports").As(finding.Fix), s.Locate("network_mode").As(finding.Related)},
+		}
+		for _, p := range s.Ports {
+			if p.Published == "" || p.Published == itoa(int(p.Target)) && p.HostIP == "" {
+				continue
+			}
+			f.Severity = finding.Warning
+			f.Message = s.Name + " is on the host's network, so that its ports are not read: it answers on " + itoa(int(p.Target)) + ", not on " + strings.Trim(p.HostIP+":"+p.Published, ":") + "."
+			f.Consequence = "Whoever connects to the port that is written here reaches nobody, and the program's own port is open to everybody who reaches the host."
+			f.Remedy = "Delete network_mode: host from " + s.Name + ", or its ports."
+			break
+		}
+		out = append(out, f)
+	}
+	return out
 }

@@ -65,6 +65,11 @@ func missingSettings(in *Input, e *kopano.Edge) []missing {
 			if (sighting{e.From, v}).unset() || strings.HasSuffix(key, "_INSECURE") {
 				continue // unset-variable and insecure-empty speak of it
 			}
+			if isBindSetting(e, key) && e.To == nil {
+				if m.severity = severityOfAnonymous(in, e, key); m.severity == 0 {
+					continue
+				}
+			}
 		} else if m.severity = severityOfAbsent(e, key); m.severity == 0 {
 			continue
 		}
@@ -77,7 +82,7 @@ func missingSettings(in *Input, e *kopano.Edge) []missing {
 // programs have a default that may do.
 func severityOfAbsent(e *kopano.Edge, key string) finding.Severity {
 	switch {
-	case e.Link.To == kopano.LDAP && (strings.Contains(key, "BIND") || strings.HasSuffix(key, "PW")):
+	case isBindSetting(e, key):
 		// Without both, the directory is asked anonymously. That is a
 		// directory's own decision; the bundled one answers nobody (osixia/openldap).
 		if e.To == nil {
@@ -91,6 +96,28 @@ func severityOfAbsent(e *kopano.Edge, key string) finding.Severity {
 		}
 	}
 	return finding.Error
+}
+
+// isBindSetting reports whether a setting is the name or the password with
+// which a service logs in to the directory.
+func isBindSetting(e *kopano.Edge, key string) bool {
+	return e.Link.To == kopano.LDAP && (strings.Contains(key, "BIND") || strings.HasSuffix(key, "PW"))
+}
+
+// severityOfAnonymous says how bad it is that name or password for a directory
+// outside is empty. A name without a password is refused (RFC 4513, 5.1.2);
+// with neither, the directory is asked anonymously, which Active Directory does
+// not answer and others may.
+func severityOfAnonymous(in *Input, e *kopano.Edge, key string) finding.Severity {
+	for _, other := range e.Link.Requires {
+		if other != key && isBindSetting(e, other) && has(e.From, other) {
+			return finding.Error
+		}
+	}
+	if slices.ContainsFunc(in.Topology.Services(kopano.Server), asksAD) {
+		return finding.Warning
+	}
+	return 0
 }
 
 func settingMissing(in *Input) []finding.Finding {

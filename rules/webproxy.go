@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 )
@@ -23,7 +24,7 @@ func webProxyRules() []Rule {
 
 func upstreamRenamed(in *Input) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if e.Link.From != kopano.Web || e.From == nil || e.To != nil || !e.Addr.Default || e.Addr.Host == "" || ownProxy(in, e) {
+		if e.Link.From != kopano.Web || e.From == nil || e.To != nil || !e.Addr.Default || e.Addr.Host == "" || ownConfig(in, e.From) {
 			return nil
 		}
 		there := in.Topology.Services(e.Link.To)
@@ -46,16 +47,16 @@ func upstreamRenamed(in *Input) []finding.Finding {
 	})
 }
 
-// ownProxy reports whether web has a configuration of somebody's own, so that
+// ownConfig reports whether web has a configuration of somebody's own, so that
 // nobody knows what it passes on.
-func ownProxy(in *Input, e *kopano.Edge) bool {
+func ownConfig(in *Input, web *deployment.Service) bool {
 	for _, file := range []string{"/etc/kweb.cfg", "/etc/kweb-extras/x"} {
-		if _, ok := in.Topology.MountAt(e.From, file); ok {
+		if _, ok := in.Topology.MountAt(web, file); ok {
 			return true
 		}
 	}
 	own := func(words []string) bool {
 		return len(words) > 0 && !strings.Contains(strings.Join(words, " "), "wrapper.sh")
 	}
-	return own(e.From.Command) || own(e.From.Entrypoint)
+	return own(web.Command) || own(web.Entrypoint)
 }
