@@ -1,9 +1,12 @@
 package rules
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
@@ -31,8 +34,8 @@ func databaseRules() []Rule {
 		},
 		{
 			ID: "database-user-incomplete", Subject: "database", Severity: finding.Warning,
-			Title:  "The database's user is half configured",
-			Why:    "The image makes a user only when both MYSQL_USER and MYSQL_PASSWORD are set, and gives it the database MYSQL_DATABASE.",
+			Title:  "The database makes no user for kopano_server, or one that has no database",
+			Why:    "The image makes a user only when both MYSQL_USER and MYSQL_PASSWORD are set, and gives it MYSQL_DATABASE, the one database that it makes.",
 			Source: "MariaDB and MySQL images, docker-entrypoint.sh",
 			Check:  databaseUserHalf,
 		},
@@ -68,8 +71,10 @@ func databaseRules() []Rule {
 }
 
 // isOfficialDatabase reports whether a service is a database whose start script is known.
+// Images of the same name by others read other settings.
 func isOfficialDatabase(in *Input, s *deployment.Service) bool {
-	return in.Topology.Role(s) == kopano.Database && kopano.ParseImage(s.Image).Is("mariadb", "mysql", "percona")
+	path := strings.TrimPrefix(strings.TrimPrefix(kopano.ParseImage(s.Image).Path, "docker.io/"), "library/")
+	return in.Topology.Role(s) == kopano.Database && slices.Contains([]string{"mariadb", "mysql", "percona"}, path)
 }
 
 // databaseSettings are the names that the start scripts of the official images
@@ -112,7 +117,7 @@ func databaseHas(s *deployment.Service, name string) (deployment.Value, bool) {
 func databaseRootPassword(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Database) {
-		if !isOfficialDatabase(in, s) || isFragment(s) {
+		if !isOfficialDatabase(in, s) || isFragment(s) || lacksEnvFile(in, s) {
 			continue
 		}
 		told := false
@@ -181,6 +186,9 @@ func tooOldForPrefix(image string) bool {
 	return known && err == nil && patch < first
 }
 
+// firstStartOnly reminds of what the settings of the database are good for.
+const firstStartOnly = " It counts for an empty volume only; a filled one keeps what it has."
+
 func databaseSetting(in *Input) []finding.Finding {
 	want := func(s *deployment.Service, key string) bool { return isOfficialDatabase(in, s) }
 	return judge(in, want, func(x sighting) *verdict {
@@ -191,7 +199,7 @@ func databaseSetting(in *Input) []finding.Finding {
 				return nil
 			}
 			v.message = key + " is not read by the image " + quote(x.service.Image) + ", which knows MYSQL_" + name + " only."
-			v.remedy, v.rename = "Write MYSQL_"+name, "MYSQL_"+name
+			v.remedy, v.rename = "Write MYSQL_"+name+" in its place."+firstStartOnly, "MYSQL_"+name
 			return v
 		}
 		meant, ok := meantSetting(key)
@@ -199,7 +207,7 @@ func databaseSetting(in *Input) []finding.Finding {
 			return nil
 		}
 		v.message = key + " is not read by the image; the setting is called " + meant + "."
-		v.remedy, v.rename = "Write "+meant, meant
+		v.remedy, v.rename = "Write "+meant+" in its place."+firstStartOnly, meant
 		return v
 	})
 }
@@ -207,12 +215,18 @@ func databaseSetting(in *Input) []finding.Finding {
 func databaseUserHalf(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Database) {
-		if !isOfficialDatabase(in, s) || isFragment(s) {
+		if !isOfficialDatabase(in, s) || isFragment(s) || lacksEnvFile(in, s) {
 			continue
 		}
 		user, hasUser := databaseHas(s, "USER")
 		password, hasPassword := databaseHas(s, "PASSWORD")
-		if hasUser == hasPassword || hasUser && user.Reveal() == "root" {
+		if hasUser && user.Reveal() == "root" {
+			continue // database-user-root
+		}
+		if hasUser == hasPassword {
+			if f := databaseUserAbsent(in, s, hasUser); f != nil {
+				out = append(out, *f)
+			}
 			continue
 		}
 		there, missing, empty := user, "MYSQL_PASSWORD", password
@@ -236,6 +250,46 @@ func databaseUserHalf(in *Input) []finding.Finding {
 		out = append(out, f)
 	}
 	return out
+}
+
+// databaseUserAbsent looks at a database that makes no user, or a user without
+// a database, although kopano_server logs in as one. Scripts of somebody's own
+// may make both.
+func databaseUserAbsent(in *Input, s *deployment.Service, hasUser bool) *finding.Finding {
+	_, hasDatabase := databaseHas(s, "DATABASE")
+	if hasUser && hasDatabase || mountUnder(s, "/docker-entrypoint-initdb.d") || misspeltFor(in, s, "USER") || misspeltFor(in, s, "PASSWORD") || misspeltFor(in, s, "DATABASE") {
+		return nil
+	}
+	for _, e := range in.Topology.EdgesOf("server-database") {
+		user, ok := e.From.Get("KCCONF_SERVER_MYSQL_USER")
+		if e.To != s || !ok || user.Reveal() == "root" || user.Reveal() == "" || (sighting{e.From, user}).unresolved() {
+			continue
+		}
+		f := &finding.Finding{
+			Subject: s.Name, Key: "MYSQL_USER", Links: []string{e.ID},
+			Message:     e.From.Name + " logs in as " + quote(user.Reveal()) + ", but " + s.Name + " is told of no user.",
+			Consequence: "Unless somebody made the user by hand, kopano_server cannot log in to the database: no mail, no calendar, no login.",
+			Remedy:      "Set MYSQL_USER, MYSQL_PASSWORD and MYSQL_DATABASE on " + s.Name + " to what " + e.From.Name + " has in KCCONF_SERVER_MYSQL_USER, _PASSWORD and _DATABASE." + firstStartOnly,
+			Locations:   append([]finding.Location{s.Locate("environment").As(finding.Fix)}, placed(user, finding.Related)...),
+		}
+		if hasUser {
+			f.Key = "MYSQL_DATABASE"
+			f.Message = "MYSQL_DATABASE is not set on " + s.Name + ", so that the user of MYSQL_USER may do nothing in any database."
+			f.Consequence = "Unless somebody made the database by hand, kopano_server finds none and does not start: no mail, no calendar, no login."
+			f.Remedy = "Set MYSQL_DATABASE on " + s.Name + " to what " + e.From.Name + " has in KCCONF_SERVER_MYSQL_DATABASE." + firstStartOnly
+		}
+		return f
+	}
+	return nil
+}
+
+// mountUnder reports whether something is mounted at a folder or in it.
+func mountUnder(s *deployment.Service, folder string) bool {
+	if mountOver(s, folder) != "" {
+		return true
+	}
+	return slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return under(v.Target, folder) }) ||
+		slices.ContainsFunc(s.Configs, func(c types.ServiceConfigObjConfig) bool { return under(c.Target, folder) })
 }
 
 func databaseEngine(in *Input) []finding.Finding {
@@ -397,13 +451,23 @@ func attachmentsS3Unused(in *Input) []finding.Finding {
 			Locations:   set[0].Locations(),
 		}
 		if given {
-			f.Locations = append(storage.Locations(), f.Locations...)
+			f.Locations = storage.Locations()
 		}
-		for _, v := range set[1:] {
+		for _, v := range set {
 			f.Locations = append(f.Locations, placed(v, finding.Related)...)
 		}
 		f.Locations = distinct(f.Locations)
 		out = append(out, f)
 	}
 	return out
+}
+
+// lacksEnvFile reports whether an env file of a service is missing, so that
+// nobody can say what is set.
+func lacksEnvFile(in *Input, s *deployment.Service) bool {
+	return slices.ContainsFunc(in.Deployment.Problems, func(p deployment.Problem) bool {
+		return p.Kind == deployment.EnvFileMissing && (p.Subject == s.Name || slices.ContainsFunc(s.EnvFiles, func(f types.EnvFile) bool {
+			return path.Base(f.Path) == path.Base(p.Key)
+		}))
+	})
 }

@@ -129,7 +129,7 @@ func ldapTLSBundled(in *Input) []finding.Finding {
 		f := &fault{
 			key:     "tls " + x.value.Key,
 			message: x.name() + " is " + x.shown() + ", but " + e.To.Name + " speaks TLS only with those who show a certificate, and nobody here has one.",
-			remedy:  "Write ldap:// with port 389 and no StartTLS: within one host nobody listens. Or set LDAP_TLS_VERIFY_CLIENT=try on " + e.To.Name + ", and mount its authority where it is asked.",
+			remedy:  "Write ldap://" + e.Addr.Host + ":389 and no StartTLS: both are on one host, and nobody is on the way. Or set LDAP_TLS_VERIFY_CLIENT=try on " + e.To.Name + ", and give " + e.From.Name + " the authority of its certificate.",
 			places:  x.value.Locations(),
 		}
 		if v, ok := e.To.Get("LDAP_TLS_VERIFY_CLIENT"); ok {
@@ -195,6 +195,7 @@ func ldapUserFilters(in *Input) []finding.Finding {
 		switch {
 		// In the tree that comes along, everybody is Kopano's.
 		case m && !s && servers[0].To == nil:
+			f.subject = server.Name
 			f.message = (sighting{e.From, mail}).name() + " asks for people of Kopano only, but " + server.Name + " takes everybody in the directory."
 			f.consequence = "People without kopanoAccount=1 get a mailbox and stand in the address book, but mail to them from outside is refused."
 			f.remedy = "Set KCCONF_LDAP_LDAP_USER_SEARCH_FILTER=(|(kopanoAccount=1)(objectClass=kopano-contact)) on " + server.Name + ". Read first what happens to mailboxes of those who drop out (user_safe_mode)."
@@ -245,9 +246,13 @@ func ldapADFilters(in *Input) []finding.Finding {
 				continue
 			}
 			asks := strings.TrimPrefix(n.asks, "(")
+			consequence := "Senders from outside are told that there is no such address."
+			if x.value.Key == "SASLAUTHD_LDAP_FILTER" {
+				consequence = filterConsequence(x.value.Key)
+			}
 			return &verdict{
 				message:     x.name() + " is " + x.shown() + ": it asks for " + asks + ", which entries of Active Directory do not have.",
-				consequence: filterConsequence(x.value.Key),
+				consequence: consequence,
 				remedy:      "Write " + n.instead + " in place of " + asks + ".",
 			}
 		}

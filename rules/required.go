@@ -28,6 +28,7 @@ type missing struct {
 	key      string
 	value    *deployment.Value // nil when it is not there at all
 	severity finding.Severity
+	login    string // the other half of the login to a directory, when half of it or all is missing
 }
 
 // lossWhenEmpty says what a service cannot do when a setting that one of its
@@ -66,7 +67,7 @@ func missingSettings(in *Input, e *kopano.Edge) []missing {
 				continue // unset-variable and insecure-empty speak of it
 			}
 			if isBindSetting(e, key) && e.To == nil {
-				if m.severity = severityOfAnonymous(in, e, key); m.severity == 0 {
+				if m.severity, m.login = severityOfAnonymous(in, e, key); m.severity == 0 {
 					continue
 				}
 			}
@@ -105,19 +106,20 @@ func isBindSetting(e *kopano.Edge, key string) bool {
 }
 
 // severityOfAnonymous says how bad it is that name or password for a directory
-// outside is empty. A name without a password is refused (RFC 4513, 5.1.2);
-// with neither, the directory is asked anonymously, which Active Directory does
-// not answer and others may.
-func severityOfAnonymous(in *Input, e *kopano.Edge, key string) finding.Severity {
+// outside is empty, and which is the other half of the login. A name without a
+// password is refused (RFC 4513, 5.1.2); with neither, the directory is asked
+// anonymously, which Active Directory does not answer and others may.
+func severityOfAnonymous(in *Input, e *kopano.Edge, key string) (finding.Severity, string) {
 	for _, other := range e.Link.Requires {
-		if other != key && isBindSetting(e, other) && has(e.From, other) {
-			return finding.Error
+		switch {
+		case other == key || !isBindSetting(e, other):
+		case has(e.From, other):
+			return finding.Error, other
+		case slices.ContainsFunc(in.Topology.Services(kopano.Server), asksAD) && slices.Index(e.Link.Requires, key) < slices.Index(e.Link.Requires, other):
+			return finding.Warning, other // said once, at the first of the two
 		}
 	}
-	if slices.ContainsFunc(in.Topology.Services(kopano.Server), asksAD) {
-		return finding.Warning
-	}
-	return 0
+	return 0, ""
 }
 
 func settingMissing(in *Input) []finding.Finding {
@@ -132,13 +134,17 @@ func settingMissing(in *Input) []finding.Finding {
 				absent[m.severity] = append(absent[m.severity], m.key)
 				continue
 			}
-			out = append(out, finding.Finding{
+			f := finding.Finding{
 				Severity: m.severity, Subject: e.From.Name, Key: m.key, Links: []string{e.ID},
 				Message:     m.key + " is empty on " + e.From.Name + ".",
 				Consequence: e.Link.Loses,
 				Remedy:      "Give " + (sighting{e.From, *m.value}).name() + " a value" + suggestion(in, e, m.key) + ".",
 				Locations:   m.value.Locations(),
-			})
+			}
+			if m.login != "" {
+				m.anonymous(e, &f)
+			}
+			out = append(out, f)
 		}
 		for _, severity := range []finding.Severity{finding.Error, finding.Warning} {
 			if keys := absent[severity]; len(keys) > 0 {
@@ -147,6 +153,20 @@ func settingMissing(in *Input) []finding.Finding {
 		}
 	}
 	return out
+}
+
+// anonymous says of an empty half of a login what the directory makes of it.
+func (m missing) anonymous(e *kopano.Edge, f *finding.Finding) {
+	f.Message = m.key + " is empty on " + e.From.Name + ", but " + m.login + " is not: a directory refuses half a login."
+	f.Remedy = "Give " + (sighting{e.From, *m.value}).name() + " its value. For a directory that answers everybody, empty " + m.login + " as well."
+	other, set := e.From.Get(m.login)
+	if !has(e.From, m.login) {
+		f.Message = m.key + " and " + m.login + " are empty on " + e.From.Name + ": Active Directory answers nobody without a login."
+		f.Remedy = "Write name and password of an account that may read the directory into " + m.key + " and " + m.login + "."
+	}
+	if set {
+		f.Locations = distinct(append(f.Locations, placed(other, finding.Related)...))
+	}
 }
 
 // absentSettings is the finding of all settings of a link that are not there.

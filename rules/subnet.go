@@ -20,7 +20,7 @@ func subnetRules() []Rule {
 			Check:  subnetsOverlap,
 		},
 		{
-			ID: "network-subnet-invalid", Subject: "links", Severity: finding.Error,
+			ID: "network-subnet-invalid", Fixable: true, Subject: "links", Severity: finding.Error,
 			Title: "The addresses of a network cannot be used",
 			Why: "A subnet is an address and the number of its fixed bits, 172.28.0.0/16. Gateway and ip_range must lie in it, and a bridge takes one subnet of IPv4 and one of IPv6. " +
 				"Else Docker refuses to make the network.",
@@ -149,6 +149,7 @@ func subnetInvalid(in *Input) []finding.Finding {
 				add(name, "subnet "+c.Subnet, "The subnet "+quote(c.Subnet)+" of the network "+name+" is an address inside of "+quote(prefix.Masked().String())+".",
 					"Write subnet: "+prefix.Masked().String(), at)
 				out[len(out)-1].Severity = finding.Warning
+				out[len(out)-1].Edits = in.Deployment.SetValue(at, c.Subnet, prefix.Masked().String())
 				out[len(out)-1].Consequence = "Older releases of Docker take it, newer ones refuse to make the network: nothing is started after an upgrade."
 			case families[prefix.Addr().Is4()]:
 				add(name, "second", "The network "+name+" has two subnets of one kind, and a bridge takes one.",
