@@ -177,7 +177,7 @@ func dynamicRegistration(in *Input) []finding.Finding {
 }
 
 // openRoot are the settings that allow an administrator without a password.
-var openRoot = []string{"MYSQL_ALLOW_EMPTY_PASSWORD", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD", "MARIADB_ALLOW_EMPTY_PASSWORD"}
+var openRoot = []string{"MYSQL_ALLOW_EMPTY_PASSWORD", "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD"}
 
 func databaseRootOpen(in *Input) []finding.Finding {
 	return judge(in, on(in, kopano.Database, openRoot...), func(x sighting) *verdict {

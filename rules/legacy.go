@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -39,6 +40,27 @@ func legacyRules() []Rule {
 			Why:    "The images are built on Debian 10, where packages for Debian 9 do not install; Z-Push moved from repo.z-hub.io to download.kopano.io/zhub.",
 			Source: "kopano-docker base/Dockerfile and zpush/Dockerfile, commits 0561a97, b638f48 and 4effa19",
 			Check:  packageSource,
+		},
+		{
+			ID: "bridge-url-port", Fixable: true, Subject: "meet", Severity: finding.Warning,
+			Title:  "The meeting bridge calls at a door that is shut",
+			Why:    "web lets the bridge in on port 8443 only; on port 443 it answers 404 to /api/kwm/v2/mcu/. Releases of kopano-docker before that took it on 443.",
+			Source: "kopano-docker web/kweb.cfg, commit 29f06f9; docker-compose.kwmbridge.yml",
+			Check:  bridgeURL,
+		},
+		{
+			ID: "extrahosts-left-over", Subject: "env files", Severity: finding.Info,
+			Title:  "EXTRAHOSTS does nothing any more",
+			Why:    "kopano-docker leads the containers to web by an alias, FQDNCLEANED, instead of an entry in /etc/hosts.",
+			Source: "kopano-docker, commit 7680cfc",
+			Check:  extraHosts,
+		},
+		{
+			ID: "webapp-plugin-obsolete", Subject: "settings", Severity: finding.Info,
+			Title:  "A plugin of WebApp is asked for that there is no more",
+			Why:    "WebApp leaves spelling to the browser; the packages kopano-webapp-plugin-spell… were taken out.",
+			Source: "kopano-docker webapp/Dockerfile, commit 5f3ee5e",
+			Check:  spellPlugin,
 		},
 		{
 			ID: "tmpfs-left-over", Subject: "storage", Severity: finding.Info,
@@ -156,6 +178,77 @@ func oldSource(address string) string {
 		}
 	}
 	return ""
+}
+
+func bridgeURL(in *Input) []finding.Finding {
+	web := firstService(in, kopano.Web)
+	if web == nil || !has(web, "FQDN") {
+		return nil
+	}
+	host := strings.ToLower(hostOf(value(web, "FQDN")))
+	return judge(in, on(in, kopano.Kwmbridge, "kwm_server_urls"), func(x sighting) *verdict {
+		for _, address := range strings.Fields(x.text()) {
+			u, err := url.Parse(address)
+			if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Hostname(), host) || u.Port() != "" && u.Port() != "443" {
+				continue
+			}
+			better := "https://" + u.Hostname() + ":8443"
+			v := &verdict{
+				here:        true,
+				message:     x.value.Key + " sends the bridge to " + quote(address) + ", where web does not let it in.",
+				consequence: "The bridge never registers; meetings with more than a few people have neither picture nor sound.",
+				remedy:      "Write " + x.value.Key + "=" + better + ", and publish port 8443 of web to the bridge alone.",
+			}
+			if address == x.text() && len(x.value.Variables) == 0 {
+				v.write = better
+			}
+			return v
+		}
+		return nil
+	})
+}
+
+func extraHosts(in *Input) []finding.Finding {
+	const name = "EXTRAHOSTS"
+	if mentionOf(in, name) != nil {
+		return nil
+	}
+	var out []finding.Finding
+	for _, f := range in.Deployment.EnvFiles {
+		for i := range f.Lines {
+			l := &f.Lines[i]
+			if !f.Project || l.Key != name || l.Reveal() == "" {
+				continue
+			}
+			out = append(out, finding.Finding{
+				Subject: name, Key: f.File,
+				Message:     name + " is set, but no compose file asks for it.",
+				Consequence: "The administrator believes that it leads the containers to web; whether they get there hangs on FQDNCLEANED alone.",
+				Remedy:      "Delete the line, and write FQDNCLEANED=… (the host name of FQDN) where web itself has the certificate.",
+				Locations:   []finding.Location{l.At.As(finding.Fix)},
+			})
+		}
+	}
+	return out
+}
+
+func spellPlugin(in *Input) []finding.Finding {
+	return judge(in, on(in, kopano.Webapp, "ADDITIONAL_KOPANO_WEBAPP_PLUGINS"), func(x sighting) *verdict {
+		var gone []string
+		for _, p := range strings.Fields(x.text()) {
+			if strings.HasPrefix(p, "kopano-webapp-plugin-spell") {
+				gone = append(gone, p)
+			}
+		}
+		if len(gone) == 0 {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " asks for " + list(gone, 4) + ", which WebApp no longer has.",
+			consequence: "The installation at start says that it cannot find the package, and may leave out the other plugins of the line.",
+			remedy:      "Delete " + list(gone, 4) + " from the line; browsers check the spelling.",
+		}
+	})
 }
 
 func apacheTmpfs(in *Input) []finding.Finding {
