@@ -379,6 +379,9 @@ func aliasMissing(in *Input) []finding.Finding {
 			remedy:  "Write FQDNCLEANED=" + shortened(fqdn) + " in .env. If a proxy outside serves the name, check that the containers reach it under this name.",
 			places:  []finding.Location{web.Locate("networks").As(finding.Fix)},
 		}
+		if !referenced(in, "FQDNCLEANED") {
+			f.remedy = "Add the alias " + shortened(fqdn) + " to web on the network that it shares with the others (networks, aliases). If a proxy outside serves the name, check that the containers reach it under this name."
+		}
 		if l := definition(in, "FQDNCLEANED"); l != nil {
 			f.places = []finding.Location{l.ValueAt.As(finding.Fix), web.Locate("networks").As(finding.Origin)}
 		}

@@ -151,6 +151,14 @@ func hostUnknown(in *Input) []finding.Finding {
 	}
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
 		x, ok := hostSetting(e)
+		if ok && dockerNameOnHost(e) {
+			return &fault{
+				severity: finding.Warning, // the host's own /etc/hosts may know the name
+				message:  x.name() + " names " + quote(e.Addr.Host) + ", but " + e.From.Name + " is on the host's network, where Docker's names are not known.",
+				remedy:   "Write " + x.name() + "=" + shortened(inPlaceOf(e, "127.0.0.1")) + ": the port of " + e.To.Name + " is published on this host.",
+				places:   append(addressPlaces(e), e.From.Locate("network_mode").As(finding.Related)),
+			}
+		}
 		if !ok || isIssuer(e) || isPath(e.Protocol) || e.To != nil || e.Outside || e.Addr.Problem != "" || e.Addr.Host == "" || e.Addr.Loopback {
 			return nil
 		}
@@ -176,6 +184,16 @@ func hostUnknown(in *Input) []finding.Finding {
 		}
 		return f
 	})
+}
+
+// dockerNameOnHost reports whether a service on the host's network calls a
+// published port by a name that only Docker's resolver knows.
+func dockerNameOnHost(e *kopano.Edge) bool {
+	if isIssuer(e) || e.From.NetworkMode != "host" || e.To == nil || e.Route != kopano.RouteHost || e.Addr.Loopback || strings.Contains(e.Addr.Host, ".") {
+		return false
+	}
+	_, known := e.From.ExtraHosts[e.Addr.Host]
+	return !known && !isIP(e.Addr.Host)
 }
 
 func hostItself(in *Input) []finding.Finding {
