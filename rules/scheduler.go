@@ -54,6 +54,20 @@ func schedulerRules() []Rule {
 			Check:  backup,
 		},
 		{
+			ID: "cron-name", Subject: "scheduler", Severity: finding.Warning,
+			Title:  "A job's name does not begin with CRON_ or CRONDELAYED_",
+			Why:    "scheduler/start.sh collects the variables that begin with CRON_ or CRONDELAYED_, and no others.",
+			Source: "kopano-docker scheduler/start.sh",
+			Check:  cronName,
+		},
+		{
+			ID: "cron-compose", Subject: "scheduler", Severity: finding.Warning,
+			Title:  "A job calls docker compose, which the scheduler does not have",
+			Why:    "The image of kopano_scheduler is made of docker:19.03, which has the program docker, but neither docker-compose nor the plugin compose, and it does not see the compose files.",
+			Source: "kopano-docker scheduler/Dockerfile",
+			Check:  cronCompose,
+		},
+		{
 			ID: "cron-removed-tool", Fixable: true, Subject: "scheduler", Severity: finding.Warning,
 			Title:  "A job calls a program that Kopano no longer has",
 			Why:    "kopano-cli became kopano-admin in core 10, kopano-set-oof became kopano-oof, kopano-localize-folders became kopano-storeadm -Y (release notes of kopano-core).",
@@ -350,6 +364,9 @@ func backup(in *Input) []finding.Finding {
 			}
 		}
 	}
+	if len(dead) == 0 {
+		return backupNowhere(in)
+	}
 	var out []finding.Finding
 	for _, x := range dead {
 		out = append(out, verdict{
@@ -359,6 +376,82 @@ func backup(in *Input) []finding.Finding {
 		}.about(in, []sighting{x}))
 	}
 	return out
+}
+
+// backupNowhere says that nothing in a whole deployment, one with a scheduler
+// and the data itself, looks like a backup. It may well be made from outside.
+func backupNowhere(in *Input) []finding.Finding {
+	scheduler, server := firstService(in, kopano.Scheduler), firstService(in, kopano.Server)
+	if scheduler == nil || server == nil || fragment(scheduler) || isIncomplete(in) {
+		return nil
+	}
+	for _, s := range in.Deployment.Services {
+		about := s.Name + " " + s.Image + " " + strings.Join(s.Command, " ")
+		for _, v := range s.Volumes {
+			about += " " + v.Source + " " + v.Target
+		}
+		if backupProgram.MatchString(about) {
+			return nil
+		}
+	}
+	return []finding.Finding{{
+		Severity: finding.Info, Subject: scheduler.Name, Key: "backup",
+		Message:     "No job and no service here saves the mailboxes or the database.",
+		Consequence: "Unless the host does it, there is nothing to go back to after a fault of the disk or a wrong click.",
+		Remedy:      "Add a CRONDELAYED_ job that calls kopano-backup with a mounted folder, and one that dumps the database; or save the volumes from the host.",
+		Locations:   []finding.Location{scheduler.Locate("environment").As(finding.Fix)},
+	}}
+}
+
+// looksLikeJob finds values that are a schedule and a call of docker.
+var looksLikeJob = regexp.MustCompile(`^(@(hourly|daily|weekly|monthly|yearly|reboot)|[0-9*/,-]+( +[0-9A-Za-z*/,-]+){4}) +\S*(docker|kopano|sh|curl|wget)\b`)
+
+func cronName(in *Input) []finding.Finding {
+	want := func(s *deployment.Service, key string) bool {
+		return in.Topology.Role(s) == kopano.Scheduler && !isJob(in)(s, key)
+	}
+	return judge(in, want, func(x sighting) *verdict {
+		if !looksLikeJob.MatchString(x.text()) {
+			return nil
+		}
+		return &verdict{
+			key:         true,
+			message:     x.value.Key + " looks like a job, but its name does not begin with CRON_ or CRONDELAYED_.",
+			consequence: "The job never runs, and nothing says so.",
+			remedy:      "Rename it to CRONDELAYED_" + jobName(x.value.Key) + ", or to CRON_" + jobName(x.value.Key) + " if it is to run at start as well.",
+		}
+	})
+}
+
+// jobName leaves the attempts at a prefix out of a name.
+func jobName(key string) string {
+	name := strings.ToUpper(key)
+	for _, p := range []string{"CRONDELAYED", "CRON_DELAYED", "CRONDELAY", "CRON", "JOB"} {
+		if rest, ok := strings.CutPrefix(name, p); ok && rest != "" {
+			name = rest
+			break
+		}
+	}
+	return strings.Trim(name, "_-")
+}
+
+var composeCall = regexp.MustCompile(`(^|[ /;&|])docker(-compose|[ ]+compose)( |$)`)
+
+func cronCompose(in *Input) []finding.Finding {
+	return judge(in, isJob(in), func(x sighting) *verdict {
+		if !composeCall.MatchString(command(x.text())) {
+			return nil
+		}
+		v := &verdict{
+			message:     x.name() + " calls docker compose, which the scheduler does not have.",
+			consequence: "The job never does its work.",
+			remedy:      "Write docker exec and the name of the container in place of docker compose exec and the service.",
+		}
+		if strings.HasPrefix(x.value.Key, "CRON_") {
+			v.consequence = "The job fails at its first run, the scheduler ends, and no job runs any more."
+		}
+		return v
+	})
 }
 
 // removedTools: programs that went, and what took their place (release notes of kopano-core 8.7 to 10).
