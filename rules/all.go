@@ -50,6 +50,7 @@ func All() []Rule {
 		networkRules(),
 		subnetRules(),
 		databaseRules(),
+		healthRules(),
 		publishedRules(),
 		socketRules(),
 		sslFileRules(),

@@ -177,6 +177,9 @@ func webMismatch(in *Input, want string, konnects int) []finding.Finding {
 	if len(webs) != 1 || konnects > 1 || err != nil || u.Hostname() == "" {
 		return nil
 	}
+	if len(in.Topology.Services(kopano.Konnect)) == 0 {
+		return nil // sign-in is somewhere else, and web is not its way in
+	}
 	v, ok := webs[0].Get("FQDN")
 	x := sighting{webs[0], v}
 	if !ok || v.Reveal() == "" || x.unset() || strings.EqualFold(hostOf(v.Reveal()), u.Hostname()) || fqdnFault(v.Reveal(), kopano.Web) != "" {

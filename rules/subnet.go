@@ -156,6 +156,11 @@ func subnetInvalid(in *Input) []finding.Finding {
 					"Delete one of the two, or write one that holds both.", at)
 			}
 			families[prefix.Addr().Is4()] = true
+			if prefix.Addr().Is6() && (net.EnableIPv6 == nil || !*net.EnableIPv6) {
+				add(name, "six", "The network "+name+" has the IPv6 subnet "+quote(c.Subnet)+", but IPv6 is not switched on for it.", "Write enable_ipv6: true beside ipam, or delete the subnet.", at)
+				out[len(out)-1].Severity = finding.Warning
+				out[len(out)-1].Consequence = "The containers get no IPv6 address, and who calls them over IPv6 does not reach them."
+			}
 			if gw, err := netip.ParseAddr(c.Gateway); c.Gateway != "" && (err != nil || !prefix.Contains(gw)) {
 				add(name, "gateway", "The gateway "+quote(c.Gateway)+" of the network "+name+" does not lie in its subnet "+quote(c.Subnet)+".",
 					"Write an address of the subnet, for example gateway: "+prefix.Masked().Addr().Next().String(), poolPlace(in, name, i, "gateway"))
