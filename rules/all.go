@@ -49,6 +49,7 @@ func All() []Rule {
 		requiredRules(),
 		networkRules(),
 		subnetRules(),
+		outsideRules(),
 		databaseRules(),
 		healthRules(),
 		publishedRules(),
