@@ -41,6 +41,13 @@ func mailSettingRules() []Rule {
 			Source: "postconf(5), message_size_limit; docker-mailserver environment.md",
 			Check:  mailSize,
 		},
+		{
+			ID: "mail-state-elsewhere", Fixable: true, Subject: "mail", Severity: finding.Warning,
+			Title:  "The mail server does not keep its state on the volume for it",
+			Why:    "Only with ONE_DIR=1, which is the default since 10.2, does docker-mailserver put its queue, its spam filter and its bans below /var/mail-state.",
+			Source: "docker-mailserver environment.md, ONE_DIR; CHANGELOG 10.2 and 14.0",
+			Check:  mailState,
+		},
 	}
 }
 
@@ -256,4 +263,19 @@ func bytesOf(text string) (int64, bool) {
 		return 0, false
 	}
 	return n << shift, true
+}
+
+func mailState(in *Input) []finding.Finding {
+	return judge(in, onMailserver(in, "ONE_DIR"), func(x sighting) *verdict {
+		major, known := mailRelease(in, x.service)
+		if x.text() != "0" || known && major >= 14 || mountOver(x.service, "/var/mail-state") == "" {
+			return nil
+		}
+		return &verdict{
+			message:     x.name() + " is 0, and so nothing is put on the volume at /var/mail-state.",
+			consequence: "With each update mails that wait to be sent are lost, and the spam filter forgets what it has learnt.",
+			remedy:      "Write " + x.name() + "=1",
+			write:       "1",
+		}
+	})
 }

@@ -349,7 +349,7 @@ var (
 )
 
 func backup(in *Input) []finding.Finding {
-	var dead []sighting
+	var dead, lost []sighting
 	for _, s := range in.Topology.Services(kopano.Scheduler) {
 		for _, key := range s.Keys() {
 			if !isJob(in)(s, key) {
@@ -359,15 +359,25 @@ func backup(in *Input) []finding.Finding {
 			switch {
 			case backupHelp.MatchString(cmd):
 				dead = append(dead, sighting{s, s.Env[key]})
+			case backupLost(cmd):
+				lost = append(lost, sighting{s, s.Env[key]})
 			case backupProgram.MatchString(cmd):
 				return nil // somebody has thought about it
 			}
 		}
 	}
-	if len(dead) == 0 {
+	if len(dead)+len(lost) == 0 {
 		return backupNowhere(in)
 	}
 	var out []finding.Finding
+	for _, x := range lost {
+		out = append(out, verdict{
+			message:     x.name() + " calls kopano-backup in a container that is deleted afterwards (--rm), and mounts no folder for what it writes.",
+			consequence: "The backup is gone with the container: after a fault of the disk or a wrong click there is nothing to go back to.",
+			remedy:      "Add -v /srv/kopano-backup:/kopano/path behind docker run, with a folder of the host that has room.",
+			here:        true,
+		}.about(in, []sighting{x}))
+	}
 	for _, x := range dead {
 		out = append(out, verdict{
 			message:     x.name() + " calls kopano-backup -h, which prints a help text and saves nothing.",
@@ -376,6 +386,18 @@ func backup(in *Input) []finding.Finding {
 		}.about(in, []sighting{x}))
 	}
 	return out
+}
+
+// backupLost reports whether a command writes its backup into a container that
+// is deleted at once. kopano-backup writes to the current folder, unless it is
+// told another one, of which nothing is known here.
+func backupLost(cmd string) bool {
+	if !strings.Contains(cmd, "kopano-backup") || strings.Contains(cmd, " -O") || strings.Contains(cmd, "--output") || shellSigns.MatchString(cmd) {
+		return false
+	}
+	calls := dockerCalls(cmd)
+	return len(calls) == 1 && !calls[0].exec && slices.Contains(calls[0].flags, "--rm") &&
+		!slices.ContainsFunc(calls[0].flags, func(f string) bool { return strings.HasPrefix(f, "-v") || f == "--volume" || f == "--mount" })
 }
 
 // backupNowhere says that nothing in a whole deployment, one with a scheduler

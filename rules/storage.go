@@ -53,8 +53,8 @@ func storageRules() []Rule {
 		{
 			ID: "tmpfs-missing", Subject: "storage", Severity: finding.Error,
 			Title:  "A read-only container cannot write where it must",
-			Why:    "The start scripts copy the configuration to /tmp (core/start-service.sh); with read_only: true that folder must be a tmpfs.",
-			Source: "kopano-docker core/start-service.sh",
+			Why:    "The start scripts write the configuration to /tmp (core/start-service.sh), PHP its sockets and sessions to /run; with read_only: true those folders must be a tmpfs.",
+			Source: "kopano-docker core/start-service.sh, webapp/start.sh, ssl/start.sh, docker-compose.yml",
 			Check:  tmpfsMissing,
 		},
 		{
@@ -281,30 +281,52 @@ func machineIDSource(in *Input, s *deployment.Service, i int) []finding.Edit {
 	return in.Deployment.SetValue(s.Locate("volumes", itoa(i), "source"), old, now)
 }
 
-// tmpRoles write their configuration to /tmp at start.
+// writtenAtStart gives the folders that a start script writes to, and that
+// therefore must not be read-only (core/start-service.sh, webapp/start.sh,
+// zpush/start.sh, kdav/start.sh, ssl/start.sh).
+func writtenAtStart(sys *kopano.System) []string {
+	switch {
+	case sys.Role == kopano.Webapp || sys.Role == kopano.ZPush || sys.Role == kopano.Kdav:
+		return []string{"/tmp", "/run/php", "/run/sessions"}
+	case sys.Role == kopano.SSL:
+		return []string{"/kopano/easypki"}
+	case sys.Start != "":
+		return []string{"/tmp"}
+	}
+	return nil
+}
+
 func tmpfsMissing(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Deployment.Services {
 		sys := kopano.SystemOf(in.Topology.Role(s))
-		if sys == nil || fragment(s) || !s.ReadOnly || sys.Start == "" || mountOver(s, "/tmp") != "" || tmpfsOver(s, "/tmp") || value(s, "AUTOCONFIGURE") == "false" {
+		if sys == nil || fragment(s) || !s.ReadOnly || value(s, "AUTOCONFIGURE") == "false" {
 			continue
 		}
+		var lacks []string
+		for _, p := range writtenAtStart(sys) {
+			// With /run/apache2 the image is one of the time before PHP had a socket of its own.
+			_, apache := kopano.MountAt(s, "/run/apache2")
+			if _, ok := kopano.MountAt(s, p); !ok && !(apache && p == "/run/php") {
+				lacks = append(lacks, p)
+			}
+		}
+		if len(lacks) == 0 {
+			continue
+		}
+		what := "write its configuration"
+		if sys.Role == kopano.SSL {
+			what = "make the keys"
+		}
 		out = append(out, finding.Finding{
-			Subject: s.Name, Key: "/tmp", Links: linksTo(in, s),
-			Message:     "The container is read-only and has no tmpfs at /tmp.",
-			Consequence: s.Name + " cannot write its configuration and stops at start.",
-			Remedy:      "Add tmpfs: [/tmp] to " + s.Name + ".",
+			Subject: s.Name, Key: lacks[0], Links: linksTo(in, s),
+			Message:     "The container is read-only and has no tmpfs at " + list(lacks, 3) + ".",
+			Consequence: s.Name + " cannot " + what + " and stops at start.",
+			Remedy:      "Add tmpfs: [" + strings.Join(lacks, ", ") + "] to " + s.Name + ".",
 			Locations:   []finding.Location{s.Locate("read_only").As(finding.Fix)},
 		})
 	}
 	return out
-}
-
-func tmpfsOver(s *deployment.Service, p string) bool {
-	return slices.ContainsFunc(s.Tmpfs, func(t string) bool {
-		target, _, _ := strings.Cut(t, ":")
-		return path.Clean(target) == p
-	})
 }
 
 func oneShotRestart(in *Input) []finding.Finding {

@@ -60,6 +60,13 @@ func volumeRules() []Rule {
 			Check:  mailLogs,
 		},
 		{
+			ID: "read-only-image", Subject: "storage", Severity: finding.Error,
+			Title:  "An image cannot run read-only",
+			Why:    "docker-mailserver and osixia/openldap write their configuration below /etc and elsewhere at each start. MariaDB makes its socket in /run/mysqld and temporary files in /tmp, which must be a tmpfs then.",
+			Source: "docker-mailserver target/scripts; osixia/openldap startup.sh; mariadb docker-entrypoint.sh",
+			Check:  readOnlyImage,
+		},
+		{
 			ID: "capabilities-dropped", Subject: "storage", Severity: finding.Warning,
 			Title:  "A container may not give its files to its own user",
 			Why:    "The start scripts run as root, give the data to the program's user and change to that user. Without the capabilities CHOWN, SETUID and SETGID they cannot.",
@@ -284,6 +291,37 @@ func mailLogs(in *Input) []finding.Finding {
 			here:        true,
 		}
 	})
+}
+
+func readOnlyImage(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		if !s.ReadOnly || !changesUser(in, s) || isCore(in, s) {
+			continue
+		}
+		f := finding.Finding{
+			Subject: s.Name, Key: "read_only", Links: linksTo(in, s),
+			Message:     "The container is read-only, and its image writes below /etc at each start.",
+			Consequence: s.Name + " stops at start, and what needs it does not work.",
+			Remedy:      "Delete the line read_only: true of " + s.Name + ".",
+			Locations:   []finding.Location{s.Locate("read_only").As(finding.Fix)},
+		}
+		if in.Topology.Role(s) == kopano.Database {
+			var lacks []string
+			for _, p := range []string{"/run/mysqld", "/tmp"} {
+				if _, ok := kopano.MountAt(s, p); !ok {
+					lacks = append(lacks, p)
+				}
+			}
+			if len(lacks) == 0 {
+				continue
+			}
+			f.Message = "The container is read-only and has no tmpfs at " + list(lacks, 2) + "."
+			f.Remedy = "Add tmpfs: [" + strings.Join(lacks, ", ") + "] to " + s.Name + "."
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 func capabilitiesDropped(in *Input) []finding.Finding {
