@@ -141,7 +141,7 @@ func ldapTLSBundled(in *Input) []finding.Finding {
 
 func ldapTwoDirectories(in *Input) []finding.Finding {
 	return judgeLinks(in, func(e *kopano.Edge) *fault {
-		if e.Link.ID != "mail-ldap" {
+		if e.Link.ID != "mail-ldap" && e.Link.ID != "mail-ldap-login" {
 			return nil
 		}
 		for _, server := range in.Topology.EdgesOf("server-ldap") {
@@ -149,13 +149,23 @@ func ldapTwoDirectories(in *Input) []finding.Finding {
 			if mine == "" || theirs == "" || mine == theirs || e.To != nil == (server.To != nil) {
 				return nil // two outside may be copies of each other
 			}
-			return &fault{
+			f := &fault{
 				key:         "directory",
 				message:     e.From.Name + " asks the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + ".",
 				consequence: "Mail for people of the one is refused, and mail for people of the other comes back to its sender.",
 				remedy:      "Write one address for both: LDAP_SERVER in .env.",
 				places:      append(addressPlaces(e), related(addressPlaces(server)...)...),
 			}
+			if e.Link.ID == "mail-ldap-login" {
+				f.key = "login"
+				f.message = e.From.Name + " checks passwords in the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + "."
+				f.consequence = "Users cannot send from mail programs: the password that they know from WebApp is refused."
+				f.remedy = "Write one host into both: LDAP_HOST in .env is LDAP_SERVER without the scheme."
+				if major, known := kopano.MailserverMajor(e.From.Image); known && major >= 13 {
+					f.remedy = "Write one address for both: LDAP_SERVER in .env."
+				}
+			}
+			return f
 		}
 		return nil
 	})
