@@ -33,6 +33,7 @@ func All() []Rule {
 		mailLoginRules(),
 		meetRules(),
 		schedulerRules(),
+		upkeepRules(),
 		storageRules(),
 		volumeRules(),
 		resourceRules(),
