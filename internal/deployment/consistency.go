@@ -3,6 +3,8 @@ package deployment
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,6 +133,9 @@ func (r *repairer) checkServices(p *types.Project, name string, svc types.Servic
 		if near, ok := nearestOf(other, known); ok {
 			remedy = fmt.Sprintf("Did you mean %q?", near)
 		}
+		if file := r.w.fileFor(other); file != "" {
+			remedy = fmt.Sprintf("Load %s too (in COMPOSE_FILE or with -f), or take %s out here.", file, other)
+		}
 		r.w.refuse(UndefinedService, name, fmt.Sprintf("Service %s depends on %s, which no loaded file defines.", name, other), remedy, other, at)
 	}
 }
@@ -183,8 +188,28 @@ func (r *repairer) checkImage(name string, svc types.ServiceConfig) {
 		r.w.refuse(NoImage, name, fmt.Sprintf("The image of service %s is empty.", name), "Set the variable that it comes from, or write the image's name.", "image", n.field("image").location())
 		return
 	}
+	file := r.w.fileFor(name)
+	if file == "" {
+		file = "the file that defines " + name
+	}
 	r.w.refuse(NoImage, name, fmt.Sprintf("Service %s has neither an image nor a build folder in the files that are loaded. It is probably an addition to a service of a file that is not loaded.", name),
-		fmt.Sprintf("Load the file that defines %s (in COMPOSE_FILE or with -f), or delete the service here.", name), "image", r.at(name))
+		fmt.Sprintf("Load %s (in COMPOSE_FILE or with -f), or delete the service here.", file), "image", r.at(name))
+}
+
+// fileFor gives the compose file of the folder that is named after a service
+// and is not loaded, "" when there is none.
+func (w *walker) fileFor(service string) string {
+	if strings.ContainsAny(service, `/\`) {
+		return ""
+	}
+	for _, form := range []string{"docker-compose.%s.yml", "docker-compose.%s.yaml", "compose.%s.yaml", "compose.%s.yml"} {
+		name := fmt.Sprintf(form, service)
+		info, err := os.Stat(filepath.Join(w.dir, name))
+		if err == nil && info.Mode().IsRegular() && !slices.ContainsFunc(w.compose, func(src *source) bool { return src.name == name }) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (r *repairer) checkMounts(name string, svc types.ServiceConfig) {
