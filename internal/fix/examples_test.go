@@ -227,8 +227,9 @@ func fieldMayChange(field string, p *fix.Plan) bool {
 		"image":       {"mail-image-renamed"},
 		"restart":     {"one-shot-restart"},
 		"networks":    {"link-no-shared-network", "compose-undefined-network", "fqdncleaned-mismatch"},
-		"volumes":     {"machine-id-legacy", "compose-undefined-volume"},
+		"volumes":     {"machine-id-legacy", "compose-undefined-volume", "mount-backslash"},
 		"healthcheck": {"mariadb-client-renamed", "dollar-not-doubled"},
+		"depends_on":  {"depends-end-of-daemon"},
 		"command":     {"dollar-not-doubled"},
 	}
 	return slices.ContainsFunc(p.Done, func(s fix.Step) bool { return slices.Contains(about[field], s.Finding.ID) })
