@@ -188,6 +188,7 @@ func variants() []variant {
 			v.env("LDAP_BIND_DN", "cn=kopano,cn=Users,dc=corp,dc=example")
 			v.env("LDAP_SEARCH_BASE", "dc=corp,dc=example")
 			v.env("KCUNCOMMENT_LDAP_1", "!include /usr/share/kopano/ldap.active-directory.cfg")
+			v.env("LDAP_QUERY_FILTER_GROUP", "(&(objectClass=group)(mail=%s))")
 			v.env("KCCOMMENT_LDAP_1", "!include /usr/share/kopano/ldap.openldap.cfg")
 		}},
 		{name: "two directory servers", change: func(v *variation) {
@@ -223,6 +224,7 @@ func variants() []variant {
 		}},
 		{name: "only Meet with a directory", change: func(v *variation) {
 			v.load("ports", "ldap")
+			v.edit(mainFile, "${DEFAULTREDIRECT:-/webapp}", "${DEFAULTREDIRECT:-/meet}")
 			v.write(ldapFile, regexp.MustCompile(`(?m)^  (mail|kopano_server):\n(?:(?:    .*)?\n)*`).ReplaceAllString(v.read(ldapFile), ""))
 			v.without("kopano_server", "kopano_webapp", "kopano_zpush", "kopano_kdav", "kopano_dagent", "kopano_spooler", "kopano_gateway", "kopano_ical", "kopano_monitor",
 				"kopano_search", "kopano_scheduler", "kopano_kapps")
