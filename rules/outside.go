@@ -10,7 +10,8 @@ import (
 )
 
 // outsideRules are about what a deployment takes from outside as it is there:
-// networks that others make, and a directory that is not OpenLDAP.
+// networks that others make, the Docker of the host, and a directory that is
+// not OpenLDAP.
 func outsideRules() []Rule {
 	return []Rule{
 		{
@@ -26,6 +27,14 @@ func outsideRules() []Rule {
 			Why:    "With KONNECT_BACKEND=ldap Konnect looks for the login name in uid and for accounts of the class inetOrgPerson, unless it is told otherwise. Accounts of Active Directory are of the class user and have the login name in sAMAccountName.",
 			Source: "Konnect identifier/backends/ldap.go and ldap/const.go; kopano-docker issue 373",
 			Check:  konnectAD,
+		},
+		{
+			ID: "docker-client-old", Subject: "images", Severity: finding.Info,
+			Title:  "A container speaks an old version of Docker's API",
+			Why:    "containrrr/watchtower asks for version 1.25 of the API unless it is told another, and is not developed any more. Docker 29.0 refuses versions below 1.44.",
+			Source: "containrrr/watchtower issues 2122 and 2124",
+			Since:  "Docker 29",
+			Check:  dockerClient,
 		},
 	}
 }
@@ -47,6 +56,26 @@ func externalNetwork(in *Input) []finding.Finding {
 			Consequence: "On a host that has no network of this name Compose starts nothing: after a move nobody reaches mail.",
 			Remedy:      "Run docker network create " + name + " once, or start the project that makes it. If docker network ls has it under another name, write name: and that name here.",
 			Locations:   []finding.Location{in.Deployment.Locate("networks", key, "external").As(finding.Fix)},
+		})
+	}
+	return out
+}
+
+func dockerClient(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, s := range in.Deployment.Services {
+		// Forks of it ask for newer versions.
+		image := kopano.ParseImage(s.Image)
+		if image.Name != "watchtower" || !strings.Contains(s.Image, "containrrr/") || has(s, "DOCKER_API_VERSION") ||
+			slices.ContainsFunc(s.Command, func(word string) bool { return strings.HasPrefix(word, "--api-version") || word == "-a" }) {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: "DOCKER_API_VERSION",
+			Message:     s.Name + " speaks version 1.25 of Docker's API.",
+			Consequence: "From Docker 29 on it ends with \"client version 1.25 is too old\" and is started again and again; nothing is updated, and the administrator may not notice.",
+			Remedy:      "On a host with Docker 25 or later set DOCKER_API_VERSION=1.44 on " + s.Name + ".",
+			Locations:   []finding.Location{s.Locate("image").As(finding.Fix)},
 		})
 	}
 	return out
