@@ -1,0 +1,268 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine/enginetest"
+)
+
+func TestLookAtARealProject(t *testing.T) {
+	p := enginetest.Start(t, map[string]string{"compose.yaml": `
+services:
+  web: {image: STANDIN, command: ["say=ready", "tcp=80"], environment: {PASSWORD: s3cr3t-value}, networks: {front: {aliases: [www]}}, volumes: ["./conf:/conf:ro", "state:/state"]}
+  job: {image: STANDIN, command: ["say=first", "say=no such database", "exit=3"], networks: [front]}
+networks: {front: {}}
+volumes: {state: {}}
+`, "conf/x": "x"})
+	c := open(t)
+	s := lookUntil(t, c, p, func(s *engine.Snapshot) bool {
+		job := s.Of("job")
+		return len(job) == 1 && job[0].State == engine.Exited
+	})
+	web, ok := s.RunningOf("web")
+	if !ok || web.Name != p.Name+"-web-1" || web.PID == 0 || web.Started.IsZero() || web.Image != p.Image {
+		t.Fatalf("web: %v, %+v", ok, web)
+	}
+	if s.Images[p.Image].ID != web.ImageID || web.ImageID == "" {
+		t.Errorf("the image %q is %q, the container runs %q", p.Image, s.Images[p.Image].ID, web.ImageID)
+	}
+	if id, ok := s.Images["no-such/image:1"]; !ok || id.ID != "" {
+		t.Errorf("an image that is not there: %v, %v", id, ok)
+	}
+	if web.Environment["PASSWORD"].Reveal() != "s3cr3t-value" || web.ImageEnv["FROM_IMAGE"].Reveal() != "yes" {
+		t.Error("the environment is not as given")
+	}
+	front := web.Networks[p.Name+"_front"]
+	if len(front.Addresses) != 1 || !contains(front.Aliases, "www") || !contains(front.Aliases, "web") {
+		t.Errorf("network: %+v", web.Networks)
+	}
+	mounts := map[string]engine.Mount{}
+	for _, m := range web.Mounts {
+		mounts[m.Destination] = m
+	}
+	if m := mounts["/conf"]; m.Type != "bind" || m.Source != filepath.Join(p.Dir, "conf") || !m.ReadOnly {
+		t.Errorf("/conf: %+v", m)
+	}
+	if m := mounts["/state"]; m.Type != "volume" || m.Name != p.Name+"_state" || m.ReadOnly {
+		t.Errorf("/state: %+v", m)
+	}
+	job := s.Of("job")[0]
+	if job.Exit != 3 || job.LastWords != "no such database" || job.Finished.IsZero() {
+		t.Errorf("job: %+v", job)
+	}
+	lines, err := c.Logs(t.Context(), job.ID, 2, time.Time{})
+	if err != nil || strings.Join(lines, "|") != "first|no such database" {
+		t.Errorf("log: %q, %v", lines, err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", s, s, web.Environment); strings.Contains(text, "s3cr3t-value") {
+		t.Error("a value of the environment is printable")
+	}
+	if data, err := json.Marshal(s); err != nil || strings.Contains(string(data), "s3cr3t-value") {
+		t.Errorf("a value of the environment is in the JSON (%v)", err)
+	}
+}
+
+// A project that was started from the folder under another name is meant too.
+func TestAProjectOfAnotherName(t *testing.T) {
+	p := enginetest.Start(t, map[string]string{"compose.yaml": "services: {one: {image: STANDIN, network_mode: none}}\n"})
+	s, err := open(t).Look(t.Context(), engine.Wanted{Project: "something-else", Dir: p.Dir})
+	if err != nil || s.Project != p.Name || len(s.Containers) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	s, err = open(t).Look(t.Context(), engine.Wanted{Project: "something-else", Dir: "/elsewhere"})
+	if err != nil || s.Project != "something-else" || len(s.Containers) != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func open(t *testing.T) *engine.Client {
+	t.Helper()
+	c, err := engine.Open(t.Context(), "", func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func lookUntil(t *testing.T, c *engine.Client, p *enginetest.Project, done func(*engine.Snapshot) bool) *engine.Snapshot {
+	t.Helper()
+	var s *engine.Snapshot
+	var err error
+	for range 100 {
+		s, err = c.Look(t.Context(), engine.Wanted{Project: p.Name, Images: []string{p.Image, "no-such/image:1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if done(s) {
+			return s
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("it did not become so: %+v", s)
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Where the engine's address comes from, in the order that docker has.
+func TestWhereTheEngineIs(t *testing.T) {
+	good := fake(t, http.HandlerFunc(pong))
+	config := t.TempDir()
+	context := func(name, host string) {
+		sum := hash(name)
+		write(t, filepath.Join(config, "contexts", "meta", sum, "meta.json"), fmt.Sprintf(`{"Name":%q,"Endpoints":{"docker":{"Host":%q}}}`, name, host))
+	}
+	context("prod", good)
+	context("far", "ssh://root@far.example.org")
+	write(t, filepath.Join(config, "config.json"), `{"currentContext":"prod"}`)
+	broken := t.TempDir()
+	write(t, filepath.Join(broken, "config.json"), `{"currentContext":`)
+	dead := "unix://" + filepath.Join(t.TempDir(), "none.sock")
+	for _, c := range []struct {
+		name, flag string
+		env        map[string]string
+		says       string // "" when it answers
+	}{
+		{"the flag", good, map[string]string{"DOCKER_HOST": dead}, ""},
+		{"DOCKER_HOST", "", map[string]string{"DOCKER_HOST": good, "DOCKER_CONTEXT": "far"}, ""},
+		{"the current context", "", map[string]string{"DOCKER_CONFIG": config}, ""},
+		{"DOCKER_CONTEXT", "", map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "far"}, "-L /tmp/engine.sock:/var/run/docker.sock root@far.example.org"},
+		{"a context that is not there", "", map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "gone"}, `the Docker context "gone" cannot be read`},
+		{"a broken config.json", "", map[string]string{"DOCKER_CONFIG": broken}, "config.json is not as docker writes it"},
+		{"CONTAINER_HOST", "", map[string]string{"CONTAINER_HOST": good}, ""},
+		{"nobody there", dead, nil, "nothing answers at " + dead},
+		{"no address", "var/run/docker.sock", nil, "is no address of an engine"},
+		{"another scheme", "ftp://x", nil, "ftp:// is no way"},
+	} {
+		e, err := engine.Open(t.Context(), c.flag, func(k string) string { return c.env[k] })
+		if err == nil {
+			_ = e.Close()
+		}
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v; want %q", c.name, err, c.says)
+		}
+	}
+	_, err := engine.Open(t.Context(), dead, os.Getenv)
+	if !errors.Is(err, engine.ErrNone) {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// Whatever answers in the engine's place, the doctor ends in time and says so.
+func TestHostileEngines(t *testing.T) {
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := w.Write([]byte(`[{"Id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},`)); err != nil {
+				return
+			}
+		}
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"endless":   endless,
+		"no JSON":   func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+		"null":      func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "null") },
+		"wrong":     func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"Containers":"many"}`) },
+		"an error":  func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"message":"no"}`, 500) },
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", 302) },
+		"containers without anything": func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/containers/json"):
+				fmt.Fprint(w, `[{"Id":"a","Labels":{"com.docker.compose.project":"p"}},{}]`)
+			case strings.HasSuffix(r.URL.Path, "/json"):
+				fmt.Fprint(w, `{"Id":"a"}`)
+			default:
+				fmt.Fprint(w, `{}`)
+			}
+		},
+	} {
+		host := fake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/_ping") {
+				pong(w, r)
+				return
+			}
+			answer(w, r)
+		}))
+		c, err := engine.Open(t.Context(), host, os.Getenv)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		_, err = c.Look(ctx, engine.Wanted{Project: "p", Images: []string{"x"}})
+		if err == nil && name != "null" {
+			t.Errorf("%s: taken for an engine", name)
+		}
+		if ctx.Err() != nil {
+			t.Errorf("%s: took too long", name)
+		}
+		cancel()
+		_ = c.Close()
+	}
+}
+
+func TestSilentEngine(t *testing.T) {
+	host := fake(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := engine.Open(ctx, host, os.Getenv); err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("%v", err)
+	}
+}
+
+func pong(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Api-Version", "1.41")
+	fmt.Fprint(w, "OK")
+}
+
+// fake serves in an engine's place on a socket.
+func fake(t *testing.T, h http.Handler) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close(); _ = os.RemoveAll(dir) })
+	return "unix://" + name
+}
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

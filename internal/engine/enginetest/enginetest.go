@@ -1,0 +1,213 @@
+// Package enginetest runs small deployments on the real container engine, for
+// tests, and takes everything away again.
+package enginetest
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+)
+
+// Image is how the compose files of tests name the image of the stand-in
+// program; Start puts the real name there.
+const Image = "STANDIN"
+
+// Project is a deployment that Docker Compose has started.
+type Project struct {
+	Name  string
+	Dir   string
+	Image string
+
+	t   testing.TB
+	API *client.Client
+}
+
+// Start writes the files (compose.yaml among them) into a folder, and runs
+// `docker compose up -d` there. Everything is removed when the test ends. A
+// machine without an engine skips the test, unless KOPANO_DOCTOR_CI=1.
+func Start(t testing.TB, files map[string]string) *Project {
+	t.Helper()
+	p := Prepare(t, files)
+	p.Compose("up", "-d")
+	return p
+}
+
+// Prepare is Start without `docker compose up`.
+func Prepare(t testing.TB, files map[string]string) *Project {
+	t.Helper()
+	api, err := client.New()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, err = api.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
+	}
+	if err != nil {
+		missing(t, "no container engine to test with: %v", err)
+	}
+	id := make([]byte, 4)
+	_, _ = rand.Read(id)
+	name := "kdt" + hex.EncodeToString(id)
+	p := &Project{Name: name, Dir: filepath.Join(t.TempDir(), name), Image: "kopano-doctor-test/" + name + ":1", t: t, API: api}
+	p.importImage(p.Image)
+	if err := os.Mkdir(p.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		p.Write(name, text)
+	}
+	t.Cleanup(p.remove)
+	return p
+}
+
+func missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("KOPANO_DOCTOR_CI") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Write writes a file of the project.
+func (p *Project) Write(name, text string) {
+	p.t.Helper()
+	name = filepath.Join(p.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(strings.ReplaceAll(text, Image, p.Image)), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Compose runs Docker Compose in the project's folder.
+func (p *Project) Compose(args ...string) string {
+	p.t.Helper()
+	out, err := p.compose(args...)
+	if err != nil {
+		p.t.Fatalf("docker compose %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (p *Project) compose(args ...string) (string, error) {
+	cmd := exec.Command(composeBinary(p.t), append([]string{"--progress", "quiet"}, args...)...)
+	cmd.Dir = p.Dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.t.TempDir(), "PWD=" + p.Dir}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// composeBinary finds the Docker Compose that testdata/tools/build-compose.sh makes.
+func composeBinary(t testing.TB) string {
+	if b := os.Getenv("KOPANO_DOCTOR_COMPOSE"); b != "" {
+		return b
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		if found, _ := filepath.Glob(filepath.Join(cache, "kopano-doctor", "docker-compose-v*")); len(found) > 0 {
+			return found[len(found)-1]
+		}
+	}
+	missing(t, "no Docker Compose to test with: run testdata/tools/build-compose.sh or set KOPANO_DOCTOR_COMPOSE")
+	return ""
+}
+
+// remove takes away containers, networks, volumes and the images of the test.
+func (p *Project) remove() {
+	if out, err := p.compose("down", "-t", "0", "-v", "--remove-orphans"); err != nil {
+		p.t.Errorf("docker compose down: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	own := make(client.Filters).Add("reference", "kopano-doctor-test/"+p.Name)
+	got, err := p.API.ImageList(ctx, client.ImageListOptions{Filters: own})
+	if err != nil {
+		p.t.Error(err)
+	}
+	for _, image := range got.Items {
+		if _, err := p.API.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{Force: true}); err != nil {
+			p.t.Error(err)
+		}
+	}
+	_ = p.API.Close()
+}
+
+// Container gives the ID of a service's container.
+func (p *Project) Container(service string) string {
+	p.t.Helper()
+	return strings.TrimSpace(p.Compose("ps", "-aq", service))
+}
+
+// importImage makes an image that holds the stand-in program and nothing else.
+// A second image of the same name takes the name from the first.
+func (p *Project) importImage(name string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	got, err := p.API.ImageImport(ctx, client.ImageImportSource{Source: p.layer(), SourceName: "-"}, name,
+		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/standin"]`, `ENV FROM_IMAGE=yes`}})
+	if err == nil {
+		_, err = io.Copy(io.Discard, got)
+		_ = got.Close()
+	}
+	if err != nil {
+		p.t.Fatalf("the image of the stand-in cannot be made: %v", err)
+	}
+}
+
+// Reimport gives the image's name to a new image.
+func (p *Project) Reimport() {
+	p.t.Helper()
+	p.importImage(p.Image)
+}
+
+// layer gives a file system with the program, and folders that tests mount over.
+func (p *Project) layer() io.Reader {
+	p.t.Helper()
+	binary := filepath.Join(p.t.TempDir(), "standin")
+	_, here, _, _ := runtime.Caller(0)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	cmd.Dir = filepath.Join(filepath.Dir(here), "standin")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.t.Fatalf("go build: %v\n%s", err, out)
+	}
+	data, err := os.ReadFile(binary)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	add := func(h tar.Header, data []byte) {
+		h.Size, h.ModTime = int64(len(data)), time.Now()
+		if err := w.WriteHeader(&h); err != nil {
+			p.t.Fatal(err)
+		}
+		if _, err := w.Write(data); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	add(tar.Header{Name: "standin", Mode: 0o755, Typeflag: tar.TypeReg}, data)
+	for _, dir := range []string{"tmp", "run", "etc", "data"} {
+		add(tar.Header{Name: dir + "/", Mode: 0o777, Typeflag: tar.TypeDir}, nil)
+	}
+	add(tar.Header{Name: "data/greeting", Mode: 0o640, Uid: 1234, Typeflag: tar.TypeReg}, []byte("hello from inside"))
+	add(tar.Header{Name: "data/out", Linkname: "/data/greeting", Typeflag: tar.TypeSymlink}, nil)
+	add(tar.Header{Name: "data/passwd", Linkname: "/etc/passwd-of-the-host", Typeflag: tar.TypeSymlink}, nil)
+	add(tar.Header{Name: "data/up", Linkname: "../../../../../../etc/hostname", Typeflag: tar.TypeSymlink}, nil)
+	if err := w.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	return &buf
+}
