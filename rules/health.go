@@ -47,7 +47,7 @@ func healthUnknown(in *Input) []finding.Finding {
 	for _, s := range in.Deployment.Services {
 		for _, name := range sorted(s.DependsOn) {
 			other, ok := in.Deployment.Service(name)
-			if s.DependsOn[name].Condition != "service_healthy" || !ok {
+			if s.DependsOn[name].Condition != "service_healthy" || !s.DependsOn[name].Required || !ok {
 				continue
 			}
 			if has, known := hasHealthCheck(in, other); has || !known {

@@ -37,9 +37,10 @@ func networkRules() []Rule {
 		},
 		{
 			ID: "host-network-ports", Subject: "ports", Severity: finding.Warning,
-			Title:  "Ports are published of a container on the host's network",
-			Why:    "With network_mode: host a container has no network of its own, and Docker passes over its ports with no more than a warning. What the program listens on is open on the host as it is.",
-			Source: "Docker Engine, host network driver (\"Published ports are discarded when using host network mode\")",
+			Title: "Ports are published of a container that has no network of its own",
+			Why: "With network_mode: host a container uses the host's network, and Docker passes over its ports with no more than a warning; Compose 1 refuses them. " +
+				"With network_mode: service:NAME it uses that of another container, and Docker refuses to start it with ports.",
+			Source: "Docker Engine (\"Published ports are discarded when using host network mode\", \"conflicting options: port publishing and the container type network mode\")",
 			Check:  hostNetworkPorts,
 		},
 	}
@@ -353,7 +354,19 @@ func openListener(in *Input, e *kopano.Edge) []finding.Edit {
 func hostNetworkPorts(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Deployment.Services {
-		if s.NetworkMode != "host" || len(s.Ports) == 0 || isFragment(s) {
+		if len(s.Ports) == 0 || isFragment(s) {
+			continue
+		}
+		if kind, other, ok := strings.Cut(s.NetworkMode, ":"); ok && (kind == "service" || kind == "container") {
+			out = append(out, finding.Finding{
+				Severity: finding.Error, Subject: s.Name, Key: "ports", Links: linksTo(in, s),
+				Message:     s.Name + " has ports, but uses the network of " + other + ".",
+				Consequence: "Docker refuses to start " + s.Name + ", and who needs it finds nobody.",
+				Remedy:      "Move ports from " + s.Name + " to " + other + ".",
+				Locations:   []finding.Location{s.Locate("ports").As(finding.Fix), s.Locate("network_mode").As(finding.Related)},
+			})
+		}
+		if s.NetworkMode != "host" {
 			continue
 		}
 		f := finding.Finding{

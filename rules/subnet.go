@@ -42,7 +42,7 @@ func subnetRules() []Rule {
 type pool struct {
 	network string
 	prefix  netip.Prefix
-	gateway netip.Addr // the zero value when none is written
+	gateway netip.Addr // the zero value when that is not known
 	at      finding.Location
 }
 
@@ -65,6 +65,12 @@ func ownNetworks(in *Input) []string {
 	return out
 }
 
+// isBridge reports whether a network is of Docker's usual kind.
+func isBridge(in *Input, network string) bool {
+	driver := in.Deployment.Model.Networks[network].Driver
+	return driver == "" || driver == "bridge"
+}
+
 // pools gives the subnets of a network that can be read.
 func pools(in *Input, network string) []pool {
 	var out []pool
@@ -76,7 +82,10 @@ func pools(in *Input, network string) []pool {
 		if err != nil {
 			continue // network-subnet-invalid speaks of it
 		}
-		gateway, _ := netip.ParseAddr(c.Gateway)
+		gateway, err := netip.ParseAddr(c.Gateway)
+		if err != nil && c.IPRange == "" && isBridge(in, network) {
+			gateway = prefix.Masked().Addr().Next() // Docker takes the first address
+		}
 		out = append(out, pool{network, prefix.Masked(), gateway, poolPlace(in, network, i, "subnet")})
 	}
 	return out
@@ -96,7 +105,7 @@ func subnetsOverlap(in *Input) []finding.Finding {
 	var out []finding.Finding
 	var before []pool
 	for _, name := range ownNetworks(in) {
-		if !isUsedNetwork(in, name) {
+		if !isUsedNetwork(in, name) || in.Deployment.Model.Networks[name].Driver == "overlay" { // a swarm has addresses of its own
 			continue
 		}
 		mine := pools(in, name)
@@ -130,7 +139,7 @@ func subnetInvalid(in *Input) []finding.Finding {
 	}
 	for _, name := range ownNetworks(in) {
 		net := in.Deployment.Model.Networks[name]
-		if !isUsedNetwork(in, name) || net.Driver != "" && net.Driver != "bridge" {
+		if !isUsedNetwork(in, name) || !isBridge(in, name) {
 			continue
 		}
 		families := map[bool]bool{}
@@ -255,11 +264,7 @@ func addressFault(in *Input, f fixed) (message, remedy string) {
 		if !p.prefix.Contains(addr) {
 			continue
 		}
-		gateway := p.gateway
-		if !gateway.IsValid() {
-			gateway = p.prefix.Addr().Next()
-		}
-		if addr == gateway {
+		if addr == p.gateway {
 			return "The address " + quote(f.text) + " of " + f.service.Name + " is that of the gateway of the network " + f.network + ".", "Give " + f.service.Name + " another address of " + p.prefix.String() + "."
 		}
 		if addr == p.prefix.Addr() && p.prefix.Bits() < addr.BitLen()-1 {
