@@ -141,6 +141,8 @@ func exampleAddress(in *Input, e *kopano.Edge) string {
 		return host
 	case e.Link.To == kopano.LDAP:
 		return "ldap://" + host + ":389"
+	case e.Link.ID == "kwmbridge-kwmserver":
+		return "http://" + host + ":8778"
 	}
 	return e.Link.Address.Default
 }
