@@ -49,6 +49,13 @@ func mailLoginRules() []Rule {
 			Check:  mailWithoutTLS,
 		},
 		{
+			ID: "mail-mailboxes-published", Subject: "mail", Severity: finding.Warning,
+			Title:  "The mail server's ports for mailboxes are published, but nobody listens",
+			Why:    "With SMTP_ONLY=1 docker-mailserver starts no Dovecot. Mailboxes are kopano_gateway's, whose ports are to be published instead.",
+			Source: "docker-mailserver environment.md, SMTP_ONLY",
+			Check:  mailboxesPublished,
+		},
+		{
 			ID: "postmaster-domain", Subject: "mail", Severity: finding.Warning,
 			Title:  "A mail address of the system is in a domain that does not exist",
 			Why:    "Reports and notes are sent to and from this address. Mail to the demo's domain cannot be delivered, and mail from it is refused.",
@@ -207,6 +214,25 @@ func mailWithoutTLS(in *Input) []finding.Finding {
 			f.Locations = kind.Locations()
 		}
 		out = append(out, f)
+	}
+	return out
+}
+
+func mailboxesPublished(in *Input) []finding.Finding {
+	var out []finding.Finding
+	for _, p := range hostPorts(in) {
+		s, port := p.service, int(p.port.Target)
+		only, ok := s.Get("SMTP_ONLY")
+		if !ok || only.Reveal() != "1" || !isMailserver(in, s) || !slices.Contains([]int{110, 143, 993, 995, 4190}, port) {
+			continue
+		}
+		out = append(out, finding.Finding{
+			Subject: s.Name, Key: itoa(port),
+			Message:     "Port " + itoa(port) + " of " + s.Name + " is published, but with SMTP_ONLY=1 nothing listens there.",
+			Consequence: "Mail programs that are told this port find no mailbox, and kopano_gateway cannot have the port of the host.",
+			Remedy:      "Publish the port on kopano_gateway, and delete it here.",
+			Locations:   append([]finding.Location{p.place().As(finding.Fix)}, placed(only, finding.Related)...),
+		})
 	}
 	return out
 }

@@ -42,6 +42,13 @@ func mailSettingRules() []Rule {
 			Check:  mailSize,
 		},
 		{
+			ID: "mail-spam-thrown-away", Fixable: true, Subject: "mail", Severity: finding.Warning,
+			Title:  "Mail that is taken for spam is thrown away",
+			Why:    "With ENABLE_SPAMASSASSIN=1 docker-mailserver keeps spam back, in a folder of the container that nobody sees, unless SPAMASSASSIN_SPAM_TO_INBOX is 1. Later releases have that as the default.",
+			Source: "docker-mailserver environment.md of release 10, SPAMASSASSIN_SPAM_TO_INBOX",
+			Check:  mailSpamLost,
+		},
+		{
 			ID: "mail-state-elsewhere", Fixable: true, Subject: "mail", Severity: finding.Warning,
 			Title:  "The mail server does not keep its state on the volume for it",
 			Why:    "Only with ONE_DIR=1, which is the default since 10.2, does docker-mailserver put its queue, its spam filter and its bans below /var/mail-state.",
@@ -74,6 +81,13 @@ var mailLosses = map[string]struct {
 	"ENABLE_LDAP":                      {"The mail server runs without the directory: incoming mail is refused, since every recipient is unknown.", true},
 	"ACCOUNT_PROVISIONER":              {"The mail server runs without the directory: incoming mail is refused, since every recipient is unknown.", true},
 	"LDAP_SERVER_HOST":                 {"The mail server does not find the directory: incoming mail is refused.", true},
+	"LDAP_SEARCH_BASE":                 {"The mail server finds no address in the directory: incoming mail is refused.", true},
+	"LDAP_BIND_DN":                     {"The mail server may not search the directory: incoming mail is refused.", true},
+	"LDAP_BIND_PW":                     {"The mail server may not search the directory: incoming mail is refused.", true},
+	"LDAP_QUERY_FILTER_USER":           {"The mail server finds no user in the directory: incoming mail is refused.", true},
+	"LDAP_QUERY_FILTER_DOMAIN":         {"The mail server does not know which domains are its own: incoming mail is refused.", true},
+	"LDAP_QUERY_FILTER_GROUP":          {"Mail to groups is refused.", true},
+	"LDAP_QUERY_FILTER_ALIAS":          {"Mail to aliases is refused.", true},
 	"ENABLE_SASLAUTHD":                 {"Mail programs cannot log in to send mail.", true},
 	"SASLAUTHD_MECHANISMS":             {"Mail programs cannot log in to send mail.", true},
 	"SASLAUTHD_MECH_OPTIONS":           {"Mail programs cannot log in to send mail.", true},
@@ -109,12 +123,27 @@ func mailName(key string) (string, bool) {
 	if !ok || strings.EqualFold(name, plain) {
 		return "", false
 	}
+	// What they share up to a _ says nothing: ENABLE_SPF is not ENABLE_SRS.
+	wrong, right := afterSharedWords(plain, name)
+	_, near := nearestOf(wrong, []string{right})
 	// TZ and its like are too short to be meant by anything else.
-	return name, len(name) > 5
+	return name, near && len(name) > 5
+}
+
+// afterSharedWords cuts the words off with which both names begin.
+func afterSharedWords(a, b string) (string, string) {
+	for {
+		x, restA, ok := strings.Cut(a, "_")
+		y, restB, also := strings.Cut(b, "_")
+		if !ok || !also || x != y {
+			return a, b
+		}
+		a, b = restA, restB
+	}
 }
 
 func mailMisspelt(in *Input) []finding.Finding {
-	return judge(in, onMailserver(in), func(x sighting) *verdict {
+	fs := judge(in, onMailserver(in), func(x sighting) *verdict {
 		name, ok := mailName(x.value.Key)
 		if _, taken := x.service.Get(name); !ok || taken {
 			return nil
@@ -131,6 +160,14 @@ func mailMisspelt(in *Input) []finding.Finding {
 		}
 		return v
 	})
+	// What the right name is needed for does not work.
+	for i := range fs {
+		if s, ok := in.Deployment.Service(fs[i].Subject); ok {
+			name, _ := mailName(fs[i].Key)
+			fs[i].Links = linksBy(in, s, name)
+		}
+	}
+	return fs
 }
 
 // mailSwitches are the settings that docker-mailserver compares with 1, beside
@@ -277,5 +314,32 @@ func mailState(in *Input) []finding.Finding {
 			remedy:      "Write " + x.name() + "=1",
 			write:       "1",
 		}
+	})
+}
+
+func mailSpamLost(in *Input) []finding.Finding {
+	return judge(in, onMailserver(in, "ENABLE_SPAMASSASSIN"), func(x sighting) *verdict {
+		const key = "SPAMASSASSIN_SPAM_TO_INBOX"
+		v, set := x.service.Get(key)
+		major, known := mailRelease(in, x.service)
+		switch {
+		case x.text() != "1" || misspeltAs(x.service, key) || value(x.service, "ENABLE_AMAVIS") == "0":
+			return nil
+		case v.Reveal() == "0":
+		case v.Reveal() == "" && known && major >= 7 && major <= 10:
+		default:
+			return nil
+		}
+		f := &verdict{
+			message:     key + " is not 1: mail that the spam filter takes for spam reaches nobody.",
+			consequence: "Users never see mails that were wrongly judged, and their senders hear nothing.",
+			remedy:      "Write " + key + "=1",
+			here:        true,
+			edits:       settle(in, x.service, key, "1"),
+		}
+		if set && v.Reveal() == "0" {
+			f.severity = finding.Info // somebody wants it so
+		}
+		return f
 	})
 }

@@ -60,6 +60,9 @@ func missingSettings(in *Input, e *kopano.Edge) []missing {
 		if slices.Contains(judgedElsewhere, key) || strings.TrimSpace(v.Reveal()) != "" {
 			continue
 		}
+		if isMailserver(in, e.From) && misspeltAs(e.From, key) {
+			continue // mail-setting-misspelt speaks of it
+		}
 		m := missing{key: key, severity: finding.Error}
 		if ok {
 			m.value = &v

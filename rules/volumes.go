@@ -110,7 +110,7 @@ func dataOnTmpfs(in *Input) []finding.Finding {
 			message = "A tmpfs is mounted at " + m.Target + "."
 		case m.Type == "volume" && volume.DriverOpts["type"] == "tmpfs":
 			message = "The volume " + quote(m.Source) + " at " + m.Target + " is a tmpfs."
-		case m.Type == "bind" && passing(m.Source):
+		case m.Type == "bind" && passing(m.Source) && !strings.HasPrefix(m.Source, in.Deployment.Dir):
 			message = m.Source + " of the host is mounted at " + m.Target + "."
 		default:
 			return
