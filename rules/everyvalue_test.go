@@ -1,0 +1,287 @@
+package rules_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/rules"
+)
+
+// TestEveryValue goes through every line of the bundled deployment on which a
+// value stands, breaks it in at least two ways that people break such values,
+// and wants a finding that names the line. Values that nothing depends on are
+// in the table free, with the reason; a new value that has no way to be broken
+// and no reason fails the test.
+//
+// Each try loads the whole deployment. A plain run takes every fourth, one
+// under the race detector every thirtieth, `make mutations` all of them.
+func TestEveryValue(t *testing.T) {
+	const dir = "../testdata/deployments/full"
+	damages := damagesOf(t, dir)
+	step := 4
+	switch {
+	case os.Getenv("KOPANO_DOCTOR_MUTATIONS") == "all":
+		step = 1
+	case testing.Short() || raceDetector:
+		step = 30
+	}
+	var tried []damage
+	for i := 0; i < len(damages); i += step {
+		tried = append(tried, damages[i])
+	}
+	results := tryAll(t, dir, tried)
+	all, found := map[string]int{}, map[string]int{}
+	errors := 0
+	for i, d := range tried {
+		all[d.class]++
+		switch reason, known := missed[d.class+": "+d.what]; {
+		case results[i] > 0:
+			found[d.class]++
+			if results[i] == finding.Error {
+				errors++
+			}
+			if known {
+				t.Errorf("found, although the table says that it is not: %s: %s", d, reason)
+			}
+		case known:
+			t.Logf("not found: %s: %s", d, reason)
+		default:
+			t.Errorf("not found, and no reason is given: %s", d)
+		}
+	}
+	total, sum := 0, 0
+	for _, class := range sortedKeys(all) {
+		total, sum = total+all[class], sum+found[class]
+		t.Logf("%-14s %3d of %3d found", class, found[class], all[class])
+	}
+	t.Logf("%-14s %3d of %3d found, %.1f %%; %d as errors, %d as warnings or notes", "all", sum, total, 100*float64(sum)/float64(total), errors, sum-errors)
+	if 100*sum < 97*total {
+		t.Errorf("less than 97 %% of the damages are found")
+	}
+}
+
+// damage is one change of one line.
+type damage struct {
+	class string
+	what  string // the value and how it is broken
+	file  string
+	line  int
+	text  string         // the new line; "\x00" removes it
+	near  *regexp.Regexp // for removed lines: lines that may be named instead
+}
+
+const removed = "\x00"
+
+func (d damage) String() string {
+	return fmt.Sprintf("%s: %s (%s:%d %q)", d.class, d.what, d.file, d.line, d.text)
+}
+
+// tryAll makes each change in turn, in a copy of its own for each worker, and
+// gives the severity of the worst new finding that names the line, 0 for none.
+func tryAll(t *testing.T, original string, damages []damage) []finding.Severity {
+	out := make([]finding.Severity, len(damages))
+	before := map[string]bool{}
+	for _, f := range rules.Run(rules.All(), load(t, deployment.Options{Dir: original})) {
+		before[f.ID+f.Message] = true
+	}
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		dir := copyOf(t, original)
+		workers.Go(func() {
+			for i := range next {
+				out[i] = damages[i].try(t, dir, before)
+			}
+		})
+	}
+	for i := range damages {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return out
+}
+
+func (d damage) try(t *testing.T, dir string, before map[string]bool) finding.Severity {
+	path := filepath.Join(dir, d.file)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer func() {
+		if err := os.WriteFile(path, old, 0o644); err != nil {
+			t.Error(err)
+		}
+	}()
+	lines := strings.Split(string(old), "\n")
+	if d.text == removed {
+		lines = slices.Delete(lines, d.line-1, d.line)
+	} else {
+		if lines[d.line-1] == d.text {
+			t.Errorf("%s changes nothing", d)
+		}
+		lines[d.line-1] = d.text
+	}
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		t.Error(err)
+		return 0
+	}
+	loaded, err := deployment.Load(context.Background(), deployment.Options{Dir: dir})
+	if err != nil {
+		t.Errorf("%s: %v", d, err)
+		return 0
+	}
+	var worst finding.Severity
+	for _, f := range rules.Run(rules.All(), &rules.Input{Deployment: loaded, Topology: kopano.Recognise(loaded)}) {
+		if before[f.ID+f.Message] || f.Severity <= worst || !d.namedBy(t, dir, f) {
+			continue
+		}
+		worst = f.Severity
+	}
+	return worst
+}
+
+func (d damage) namedBy(t *testing.T, dir string, f finding.Finding) bool {
+	for _, l := range f.Locations {
+		if l.File == d.file && l.Line == d.line && d.text != removed {
+			return true
+		}
+		if d.text == removed && (d.near == nil || d.near.MatchString(textAt(t, dir, l))) {
+			return true // the finding is new, and the line is no more
+		}
+	}
+	return false
+}
+
+// textAt gives the line at a place, "" when there is none.
+func textAt(t *testing.T, dir string, l finding.Location) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, l.File))
+	lines := strings.Split(string(data), "\n")
+	if err != nil || l.Line < 1 || l.Line > len(lines) {
+		return ""
+	}
+	return lines[l.Line-1]
+}
+
+// damagesOf gives every damage to every line of a deployment.
+func damagesOf(t *testing.T, dir string) []damage {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []damage
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(data), "\n")
+		if strings.HasSuffix(e.Name(), ".yml") {
+			out = append(out, inCompose(t, e.Name(), data, lines)...)
+		} else {
+			out = append(out, inEnvFile(t, e.Name(), lines)...)
+		}
+	}
+	return out
+}
+
+// inEnvFile breaks the values of an env file.
+func inEnvFile(t *testing.T, file string, lines []string) []damage {
+	var out []damage
+	for i, line := range lines {
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		add := func(how, text string, near *regexp.Regexp) {
+			out = append(out, damage{classOf(key), file + " " + key + " " + how, file, i + 1, text, near})
+		}
+		users := regexp.MustCompile(`\$\{` + regexp.QuoteMeta(key) + `\b`)
+		ways := waysOf(key, strings.Trim(value, `"'`))
+		if len(ways) == 0 && free[key] == "" {
+			t.Errorf("%s:%d: nobody knows how to break %s", file, i+1, key)
+		}
+		for _, w := range ways {
+			add(w.how, key+"="+w.value, nil)
+		}
+		if file == ".env" && !strings.HasPrefix(key, "COMPOSE_") && free[key] == "" {
+			add("removed", removed, users)
+		}
+	}
+	return out
+}
+
+// inCompose breaks the values of a compose file.
+func inCompose(t *testing.T, file string, data []byte, lines []string) []damage {
+	t.Helper()
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		t.Fatal(err)
+	}
+	var out []damage
+	scalars(document.Content[0], nil, func(path []string, n *yaml.Node) {
+		line := lines[n.Line-1]
+		for _, w := range composeWays(t, file, path, n) {
+			text := removed
+			if w.value != removed {
+				text = line[:n.Column-1] + w.value
+				if w.whole != "" {
+					text = w.whole
+				}
+			}
+			out = append(out, damage{w.class, strings.Join(append([]string{file}, path...), " ") + " " + w.how, file, n.Line, text, nil})
+		}
+		if key := path[len(path)-1]; len(path) > 3 && path[2] == "environment" && free[key] == "" {
+			// A letter is doubled, which every reader takes for another name.
+			misspelt := strings.Replace(line, key, key[:len(key)-1]+key[len(key)-1:]+key[len(key)-1:], 1)
+			out = append(out, damage{"name", strings.Join(append([]string{file}, path...), " ") + " misspelt", file, n.Line, misspelt, nil})
+		}
+	})
+	return out
+}
+
+// scalars walks over the values of a document, aliases left out.
+func scalars(n *yaml.Node, path []string, visit func([]string, *yaml.Node)) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == "<<" {
+				continue
+			}
+			scalars(n.Content[i+1], append(slices.Clone(path), n.Content[i].Value), visit)
+		}
+	case yaml.SequenceNode:
+		for _, c := range n.Content {
+			scalars(c, append(slices.Clone(path), "-"), visit)
+		}
+	case yaml.ScalarNode:
+		visit(path, n)
+	}
+}
+
+// change is one way to break a value.
+type change struct {
+	class string
+	how   string
+	value string // the new value, as it is written; removed takes the line away
+	whole string // the new line, where that is easier
+}
+
+// way is one way to break the value of a setting.
+type way struct{ how, value string }
