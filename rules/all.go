@@ -20,6 +20,8 @@ func All() []Rule {
 		settingValueRules(),
 		switchRules(),
 		wrapperRules(),
+		misspeltRules(),
+		pathRules(),
 		phpAppRules(),
 		formatRules(),
 		addressRules(),
