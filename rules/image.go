@@ -121,6 +121,10 @@ func imageLatest(in *Input) []finding.Finding {
 			role = finding.Fix
 		}
 		names = append(names, s.Name)
+		if l := floatingTag(in, s); l != nil {
+			places = append(places, l.At.As(role), s.Locate("image").As(finding.Origin))
+			continue
+		}
 		places = append(places, s.Locate("image").As(role))
 	}
 	if len(names) == 0 {
@@ -140,6 +144,16 @@ func counted(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
+}
+
+// floatingTag gives the line of an env file that makes the tag of an image a floating one.
+func floatingTag(in *Input, s *deployment.Service) *deployment.EnvLine {
+	for _, m := range variableName.FindAllStringSubmatch(textAt(in, s.Locate("image")), -1) {
+		if l := definition(in, m[1]); l != nil && floats(l.Reveal()) && l.Reveal() != "" {
+			return l
+		}
+	}
+	return nil
 }
 
 func coreSkew(in *Input) []finding.Finding {

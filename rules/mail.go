@@ -299,6 +299,9 @@ func mailManual(in *Input) []finding.Finding {
 				f.Message = "SSL_TYPE is manual, but " + key + " is not set."
 				f.Remedy = "Set " + key + " to the path of the file inside the container, and mount it."
 				f.Locations = kind.Locations()
+				if set {
+					f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
+				}
 			case mountOver(s, v.Reveal()) == "":
 				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there."
 				f.Remedy = "Mount the file, read-only, into the mail server."

@@ -61,7 +61,7 @@ func pathNotOnVolume(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		p := x.text()
-		if !path.IsAbs(p) || mounted(x.service, p) || isTmpfs(x.service, p) {
+		if !path.IsAbs(p) || mounted(x.service, p) {
 			return nil
 		}
 		if storage := value(x.service, "KCCONF_SERVER_ATTACHMENT_STORAGE"); x.value.Key == "KCCONF_SERVER_ATTACHMENT_PATH" && (storage == "s3" || storage == "database") {
@@ -87,16 +87,8 @@ func folderOf(p string) string {
 
 // mounted reports whether a path lies in something that is mounted.
 func mounted(s *deployment.Service, p string) bool {
-	return mountOver(s, p) != "" || subMounted(s, path.Dir(p)) || strings.HasPrefix(p, "/run/secrets/")
-}
-
-func isTmpfs(s *deployment.Service, p string) bool {
-	for ; p != "/"; p = path.Dir(p) {
-		if tmpfsOver(s, p) {
-			return true
-		}
-	}
-	return false
+	_, ok := kopano.MountAt(s, p) // a tmpfs too
+	return ok || mountOver(s, p) != "" || subMounted(s, path.Dir(p)) || strings.HasPrefix(p, "/run/secrets/")
 }
 
 func fileNotMounted(in *Input) []finding.Finding {
@@ -117,7 +109,7 @@ func fileNotMounted(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		p := x.text()
-		if !path.IsAbs(p) || strings.ContainsAny(p, " ,") || under(p, sslFolder) || mounted(x.service, p) || isTmpfs(x.service, p) {
+		if !path.IsAbs(p) || strings.ContainsAny(p, " ,") || under(p, sslFolder) || mounted(x.service, p) {
 			return nil
 		}
 		return &verdict{

@@ -244,6 +244,23 @@ func targets(cmd string) []string {
 	return out
 }
 
+// namePlaces are the places that give containers their names: the project's, and
+// the names of the services that jobs commonly run in.
+func namePlaces(in *Input) []finding.Location {
+	var out []finding.Location
+	if l := definition(in, "COMPOSE_PROJECT_NAME"); l != nil {
+		out = append(out, l.At.As(finding.Related))
+	}
+	for _, role := range []kopano.Role{kopano.Server, kopano.ZPush} {
+		for _, s := range in.Topology.Services(role) {
+			if s.ContainerName != "" {
+				out = append(out, s.Locate("container_name").As(finding.Related))
+			}
+		}
+	}
+	return out
+}
+
 func cronContainer(in *Input) []finding.Finding {
 	names := map[string]bool{}
 	var known []string
@@ -253,7 +270,7 @@ func cronContainer(in *Input) []finding.Finding {
 		}
 		known = append(known, s.Name)
 	}
-	return judge(in, isJob(in), func(x sighting) *verdict {
+	found := judge(in, isJob(in), func(x sighting) *verdict {
 		cmd := command(x.text())
 		for _, name := range targets(cmd) {
 			if names[name] {
@@ -278,6 +295,10 @@ func cronContainer(in *Input) []finding.Finding {
 		}
 		return nil
 	})
+	for i := range found {
+		found[i].Locations = append(found[i].Locations, namePlaces(in)...)
+	}
+	return found
 }
 
 // containerNames gives the names that Compose gives a service's containers:

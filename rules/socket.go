@@ -155,6 +155,9 @@ func volumeMissing(in *Input, e *kopano.Edge) *fault {
 	if who == e.To { // one missing mount for all who look for it
 		f.message = who.Name + " mounts nothing at " + at + ", so that those who look there for its files find nothing."
 	}
+	wrong, text := misplaced(in, who, at)
+	f.message += text
+	f.places = append(f.places, wrong...)
 	f.places = append(f.places, related(mountPlace(other(e, who), there))...)
 	f.places = append(f.places, related(addressPlaces(e)...)...)
 	return f

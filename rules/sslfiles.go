@@ -110,7 +110,9 @@ func sslMissing(in *Input) []finding.Finding {
 		f := sslFault(e, files)
 		f.message = e.From.Name + " mounts nothing at " + sslFolder + ", so that the files that its settings name are not there."
 		f.remedy = "Add " + volume + ":" + sslFolder + " to the volumes of " + e.From.Name + "."
-		f.places = append([]finding.Location{e.From.Locate("volumes").As(finding.Fix)}, f.places...)
+		wrong, text := misplaced(in, e.From, sslFolder)
+		f.message += text
+		f.places = append(append([]finding.Location{e.From.Locate("volumes").As(finding.Fix)}, wrong...), f.places...)
 		return f
 	})
 }
@@ -130,7 +132,7 @@ func sslDiffers(in *Input) []finding.Finding {
 			if in.Topology.Role(e.To) != kopano.SSL {
 				return nil
 			}
-			return sslUnshared(e, files)
+			return sslUnshared(in, e, files)
 		}
 		if mine.Type == types.VolumeTypeBind || e.ToMount.Type != types.VolumeTypeBind && shared(in, e.From, mine) && !odd(in, e, sslFolder) {
 			return nil
@@ -152,12 +154,14 @@ func sslDiffers(in *Input) []finding.Finding {
 }
 
 // sslUnshared is the fault of a kopano_ssl that keeps what it makes to itself.
-func sslUnshared(e *kopano.Edge, files []sighting) *fault {
+func sslUnshared(in *Input, e *kopano.Edge, files []sighting) *fault {
 	f := sslFault(e, files)
 	f.subject = e.To.Name
 	f.message = e.To.Name + " mounts nothing at " + sslFolder + ", so that nobody else gets what it makes there."
 	f.remedy = "Add " + e.FromMount.Source + ":" + sslFolder + " to the volumes of " + e.To.Name + "."
-	f.places = append([]finding.Location{e.To.Locate("volumes").As(finding.Fix)}, f.places...)
+	wrong, text := misplaced(in, e.To, sslFolder)
+	f.message += text
+	f.places = append(append([]finding.Location{e.To.Locate("volumes").As(finding.Fix)}, wrong...), f.places...)
 	return f
 }
 

@@ -110,13 +110,14 @@ func dataNotOnVolume(in *Input) []finding.Finding {
 				continue
 			}
 			place := s.Locate("volumes")
+			wrong, text := misplaced(in, s, m.Path)
 			out = append(out, finding.Finding{
 				Severity: lossOf(sys),
 				Subject:  s.Name, Key: m.Path,
-				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container.",
+				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container." + text,
 				Consequence: "When the container is created anew, at the next update at the latest, this is gone: " + m.Holds + ".",
 				Remedy:      "Mount a named volume at " + m.Path + ".",
-				Locations:   []finding.Location{place.As(finding.Fix)},
+				Locations:   append([]finding.Location{place.As(finding.Fix)}, wrong...),
 			})
 		}
 	}
@@ -228,12 +229,13 @@ func machineID(in *Input) []finding.Finding {
 		if len(lacks) == 0 {
 			continue
 		}
+		wrong, text := misplaced(in, s, lacks[0])
 		f := finding.Finding{
 			Subject: s.Name, Key: "machine-id", Links: linksTo(in, s),
-			Message:     "Nothing is mounted at " + list(lacks, 3) + ".",
+			Message:     "Nothing is mounted at " + list(lacks, 3) + "." + text,
 			Consequence: s.Name + " waits for it and then stops.",
 			Remedy:      "Add to volumes: " + "/etc/machine-id:" + strings.Join(lacks, " and /etc/machine-id:"),
-			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
+			Locations:   append([]finding.Location{s.Locate("volumes").As(finding.Fix)}, wrong...),
 		}
 		if len(lacks) == len(paths) {
 			none = append(none, f)
