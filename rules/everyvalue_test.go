@@ -220,11 +220,37 @@ func inEnvFile(t *testing.T, file string, lines []string) []damage {
 		for _, w := range ways {
 			add(w.how, key+"="+w.value, nil)
 		}
-		if file == ".env" && !strings.HasPrefix(key, "COMPOSE_") && free[key] == "" {
+		if file == ".env" && !strings.HasPrefix(key, "COMPOSE_") && free[key] == "" && !defaulted(t, key) {
 			add("removed", removed, users)
 		}
 	}
 	return out
+}
+
+// defaulted reports whether the files do with a default when a variable is gone.
+func defaulted(t *testing.T, key string) bool {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/deployments/full/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(data), "${"+key+":-") {
+			return true
+		}
+	}
+	return false
+}
+
+// anyName reports whether a setting may have another name: any job, any number
+// behind KCCOMMENT_, and names of which only the value is of no matter.
+func anyName(key, value string) bool {
+	return strings.HasPrefix(key, "CRON") || strings.HasPrefix(key, "KCCOMMENT_") || strings.HasPrefix(key, "KCUNCOMMENT_") || value == "kapps" ||
+		free[key] != "" || key == "TZ" && value == "${TZ}"
 }
 
 // inCompose breaks the values of a compose file.
@@ -237,6 +263,10 @@ func inCompose(t *testing.T, file string, data []byte, lines []string) []damage 
 	var out []damage
 	scalars(document.Content[0], nil, func(path []string, n *yaml.Node) {
 		line := lines[n.Line-1]
+		name := strings.Join(append([]string{file}, path...), " ")
+		if path[len(path)-1] == "-" {
+			name += " " + n.Value
+		}
 		for _, w := range composeWays(t, file, path, n) {
 			text := removed
 			if w.value != removed {
@@ -245,12 +275,12 @@ func inCompose(t *testing.T, file string, data []byte, lines []string) []damage 
 					text = w.whole
 				}
 			}
-			out = append(out, damage{w.class, strings.Join(append([]string{file}, path...), " ") + " " + w.how, file, n.Line, text, nil})
+			out = append(out, damage{w.class, name + " " + w.how, file, n.Line, text, nil})
 		}
-		if key := path[len(path)-1]; len(path) > 3 && path[2] == "environment" && free[key] == "" {
+		if key := path[len(path)-1]; len(path) > 3 && path[2] == "environment" && !anyName(key, n.Value) {
 			// A letter is doubled, which every reader takes for another name.
 			misspelt := strings.Replace(line, key, key[:len(key)-1]+key[len(key)-1:]+key[len(key)-1:], 1)
-			out = append(out, damage{"name", strings.Join(append([]string{file}, path...), " ") + " misspelt", file, n.Line, misspelt, nil})
+			out = append(out, damage{"name", name + " misspelt", file, n.Line, misspelt, nil})
 		}
 	})
 	return out

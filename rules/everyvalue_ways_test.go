@@ -35,7 +35,7 @@ var settings = []struct {
 	{"DN", `(BIND_?DN|BASE_DN|SEARCH_BASE|BASE_SEARCH|BIND_USER)$`, func(v string) []way {
 		return []way{{"another tree", strings.Replace(v, "dc=example", "dc=beispiel", 1)}, {"a domain", "example.org"}}
 	}},
-	{"domain", `^LDAP_DOMAIN$`, func(v string) []way { return []way{{"another", "beispiel.org"}, {"empty", ""}} }},
+	{"domain", `^LDAP_DOMAIN$`, func(v string) []way { return []way{{"another", "beispiel.org"}, {"a DN", "dc=beispiel,dc=org"}} }},
 	{"address", `^(LDAP_SERVER|LDAP_SERVER_HOST|KCCONF_LDAP_LDAP_URI)$`, func(v string) []way {
 		return []way{{"host misspelt", strings.Replace(v, "//ldap", "//ldapp", 1)}, {"no scheme", strings.TrimPrefix(v, "ldap://")}, {"port", strings.Replace(v, "389", "398", 1)}}
 	}},
@@ -52,7 +52,8 @@ var settings = []struct {
 		return []way{{"host misspelt", strings.Replace(v, "dagent", "dagnet", 1)}, {"port", strings.Replace(v, "2003", "2004", 1)}}
 	}},
 	{"issuer", `(ISSUER_IDENTIFIER|OIDC_ISS|oidc_issuer_identifier)$`, func(v string) []way { return []way{{"slash", v + "/"}, {"another", "https://sso.example.org"}} }},
-	{"password", `(PASSWORD|PASSWD|_PW|BINDPASS)$`, func(v string) []way { return []way{{"another", "Kx" + v[2:]}, {"dollar", v[:8] + "$x" + v[10:]}} }},
+	// That both ends of a link have the same one is tried by TestMutations.
+	{"password", `(PASSWORD|PASSWD|_PW|BINDPASS)$`, func(v string) []way { return []way{{"well known", "kopano123"}, {"dollar", v[:8] + "$x" + v[10:]}} }},
 	{"password", `^(SELF_SERVICE_)?SECRETEKEY$`, func(v string) []way { return []way{{"short", "abc"}, {"dollar", v[:8] + "$x" + v[10:]}} }},
 	{"account", `^MYSQL_USER$`, func(v string) []way { return []way{{"root", "root"}, {"empty", ""}} }},
 	{"account", `^MYSQL_DATABASE$`, func(v string) []way { return []way{{"empty", ""}, {"dollar", "kop$ano"}} }},
@@ -88,8 +89,12 @@ var settings = []struct {
 	{"word", `^KCCONF_SERVER_USER_PLUGIN$`, func(v string) []way { return []way{{"misspelt", "ldapp"}, {"capitals", "LDAP"}} }},
 	{"file", `^KCCONF_SERVER_USER_PLUGIN_CONFIG$`, func(v string) []way { return []way{{"relative", "ldap.cfg"}, {"empty", `""`}} }},
 	{"list", `^ZPUSH_ADDITIONAL_FOLDERS$`, func(v string) []way { return []way{{"no list", `"{}"`}, {"cut", `"["`}} }},
-	{"pattern", `^public_guest_access_regexp$`, func(v string) []way { return []way{{"parenthesis", "^group/(public/.*"}, {"empty", `""`}} }},
-	{"program", `AUTORESPONDER$`, func(v string) []way { return []way{{"relative", "kopano-autorespond"}, {"empty", `""`}} }},
+	{"pattern", `^public_guest_access_regexp$`, func(v string) []way {
+		return []way{{"parenthesis", "^group/(public/.*"}, {"bracket", "^group/[public/.*"}}
+	}},
+	{"program", `AUTORESPONDER$`, func(v string) []way {
+		return []way{{"relative", "kopano-autorespond"}, {"two slashes lost", "usr/local/bin/kopano-autorespond"}}
+	}},
 }
 
 // free are settings that nothing depends on, or whose every value is right,
@@ -106,7 +111,10 @@ var free = map[string]string{
 	"DEFAULTREDIRECT":                   "a variable with a default; its value has tests of its own",
 	"turn_service_credentials_user":     "a variable that may be empty",
 	"turn_service_credentials_password": "a variable that may be empty",
-	"KCCONF_ADMIN_DEFAULT_STORE_LOCALE": "",
+	"KCCONF_WEBAPP_CLIENT_TIMEOUT":      "PHP's own reading: what is no number is none",
+	"allow_dynamic_client_registration": "every word but yes means no, which is the safe one",
+	"KCCONF_MEET_disableFullGAB":        "every word but true means no, which shows the address book",
+	"PHPLDAPADMIN_HTTPS":                "every word but true means no, which is right behind web",
 }
 
 func classOf(key string) string {
@@ -120,7 +128,7 @@ func classOf(key string) string {
 
 // waysOf gives the ways to break a setting's value.
 func waysOf(key, value string) []way {
-	if free[key] != "" {
+	if free[key] != "" || value == "kapps" { // the image of kapps has one program only
 		return nil
 	}
 	for _, s := range settings {
@@ -179,7 +187,8 @@ func composeWays(t *testing.T, file string, path []string, n *yaml.Node) []chang
 		if last == "-" && path[len(path)-2] == "aliases" {
 			return []change{{class: "alias", how: "another name", value: "elsewhere.example.com"}, {class: "alias", how: "variable misspelt", value: "${FQDN_CLEANED:-domain.invalid}"}}
 		}
-		return []change{{class: "network", how: "misspelt", value: v + "t"}, {class: "network", how: "removed", value: removed}}
+		// What a link loses with a network is tried by TestMutations.
+		return []change{{class: "network", how: "misspelt", value: v + "t"}, {class: "network", how: "capitals", value: strings.ToUpper(v)}}
 	case "ports":
 		colon := strings.LastIndexByte(v, ':')
 		return []change{{class: "published", how: "another port", value: `"` + v[:colon] + `:9` + v[colon+1:] + `"`}, {class: "published", how: "no number", value: `"` + v[:colon] + `:x"`}}
@@ -191,14 +200,14 @@ func composeWays(t *testing.T, file string, path []string, n *yaml.Node) []chang
 		return []change{{class: "tmpfs", how: "removed", value: removed}, {class: "tmpfs", how: "relative", value: strings.TrimPrefix(v, "/")}}
 	case "hostname", "domainname":
 		if service == "mail" && field == "hostname" {
-			return []change{swap("mail server", "a domain in it", v, "mail.example.org"), {class: "mail server", how: "underscore", value: "my_mail"}}
+			return []change{swap("mail server", "a domain in it", v, "mail.example.org"), {class: "mail server", how: "removed", value: removed}}
 		}
 		if service == "mail" {
 			return []change{{class: "mail server", how: "variable misspelt", value: "${LDAP_DOMIAN}"}, {class: "mail server", how: "removed", value: removed}}
 		}
 	case "command":
 		if service == "kopano_kwmserver" {
-			return []change{{class: "command", how: "removed", value: removed}, {class: "command", how: "the program itself", value: "serve"}}
+			return []change{{class: "command", how: "removed", value: removed}, {class: "command", how: "misspelt", value: "wraper.sh"}}
 		}
 	case "container_name":
 		if service == "kopano_server" || service == "kopano_zpush" {
@@ -239,7 +248,7 @@ func environmentWays(t *testing.T, file, key string, n *yaml.Node) []change {
 		return []change{{class: "variable", how: "misspelt", value: quoted(n, v[:end]+"X"+v[end:])}, {class: "variable", how: "bracket lost", value: quoted(n, v[:end]+v[end+1:])}}
 	}
 	ways := waysOf(key, v)
-	if len(ways) == 0 && !strings.Contains(v, "${") {
+	if len(ways) == 0 && !strings.Contains(v, "${") && v != "kapps" {
 		t.Errorf("%s:%d: nobody knows how to break %s", file, n.Line, key)
 	}
 	var out []change
@@ -254,4 +263,13 @@ func environmentWays(t *testing.T, file, key string, n *yaml.Node) []change {
 }
 
 // missed are damages that are not found, with the reason.
-var missed = map[string]string{}
+var missed = map[string]string{
+	"alias: docker-compose.yml services web networks web-net aliases - ${FQDNCLEANED:-domain.invalid} variable misspelt": "with a default the other name is one of its own; that nothing reads FQDNCLEANED in .env any more is found there",
+	"mount: docker-compose.mail.yml services mail volumes - maildata:/var/mail another target":                           "with SMTP_ONLY=1 nothing is kept there",
+	"mount: docker-compose.mail.yml services mail volumes - maillogs:/var/log/mail another target":                       "logs; it works without them",
+	"tmpfs: docker-compose.yml services kopano_kdav tmpfs - /var/log/kdav/ removed":                                      "it works without its log",
+	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/log/ removed":                                         "it works without its log",
+	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/lib/kopano-webapp/plugin_files removed":               "it works without the files of plugins",
+	"tmpfs: docker-compose.yml services kopano_zpush tmpfs - /var/log/ removed":                                          "it works without its log",
+	"yes and no: docker-compose.yml services kopano_server environment KCCONF_SERVER_SYNC_GAB_REALTIME a word":           "every word but no, false and 0 means yes; only words that mean no are reported",
+}

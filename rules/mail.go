@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -303,9 +304,10 @@ func mailManual(in *Input) []finding.Finding {
 					f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
 				}
 			case mountOver(s, v.Reveal()) == "":
-				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there."
+				wrong, text := misplaced(in, s, path.Dir(v.Reveal()))
+				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there." + text
 				f.Remedy = "Mount the file, read-only, into the mail server."
-				f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
+				f.Locations = append(append(v.Locations(), placed(kind, finding.Related)...), wrong...)
 			default:
 				continue
 			}

@@ -13,8 +13,8 @@ import (
 )
 
 // misplaced finds the mounts of a service that bring to another place what it
-// should have at want: what others mount there, or the one volume that is
-// mounted where its image keeps nothing. The text tells of the first.
+// should have at want: what others mount there, or a volume that is mounted where
+// its image keeps nothing. The text tells of it where there is no doubt.
 func misplaced(in *Input, s *deployment.Service, want string) (places []finding.Location, text string) {
 	var sure, maybe []int
 	for i, v := range s.Volumes {
@@ -29,14 +29,14 @@ func misplaced(in *Input, s *deployment.Service, want string) (places []finding.
 	if len(sure) == 0 && len(maybe) == 1 {
 		sure = maybe
 	}
-	for _, i := range sure {
+	for _, i := range append(slices.Clone(sure), maybe...) {
 		places = append(places, s.Locate("volumes", itoa(i)).As(finding.Related))
 	}
 	if len(sure) > 0 {
 		v := s.Volumes[sure[0]]
 		text = " " + mountName(&v) + " is mounted at " + v.Target + " instead."
 	}
-	return places, text
+	return distinct(places), text
 }
 
 // plainTarget writes /var/run as /run, to which it is a link in every image.

@@ -132,14 +132,10 @@ func imageFault(image string) string {
 // guiltyOf gives the variable that spoils the name of a service's image: it is
 // empty, or has something in it that no name has.
 func guiltyOf(in *Input, s *deployment.Service) *deployment.EnvLine {
-	for _, sc := range in.Deployment.Scalars() {
-		if len(sc.Path) != 3 || sc.Path[0] != "services" || sc.Path[1] != s.Name || sc.Path[2] != "image" {
-			continue
-		}
-		for _, m := range variableName.FindAllStringSubmatch(sc.Text, -1) {
-			if l := definition(in, m[1]); l != nil && (l.Reveal() == "" || strings.ContainsAny(l.Reveal(), "\"' \t") || strings.Contains(l.Reveal(), "://")) {
-				return l
-			}
+	// The text at the place, since a service may have its image from an anchor.
+	for _, m := range variableName.FindAllStringSubmatch(textAt(in, s.Locate("image")), -1) {
+		if l := definition(in, m[1]); l != nil && (l.Reveal() == "" || strings.ContainsAny(l.Reveal(), "\"' \t") || strings.Contains(l.Reveal(), "://")) {
+			return l
 		}
 	}
 	return nil

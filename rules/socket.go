@@ -356,6 +356,12 @@ func dockerSocket(in *Input) []finding.Finding {
 			remedy:  "Add /var/run/docker.sock:/var/run/docker.sock:ro to the volumes of " + e.From.Name + ".",
 			places:  []finding.Location{e.From.Locate("volumes").As(finding.Fix)},
 		}
+		for i, v := range e.From.Volumes { // the socket, brought to another place
+			if path.Base(v.Source) == "docker.sock" {
+				f.message += " It mounts the socket at " + v.Target + " instead."
+				f.places = append(f.places, e.From.Locate("volumes", itoa(i)).As(finding.Related))
+			}
+		}
 		if e.FromMount != nil {
 			f.message = e.From.Name + " mounts " + mountName(e.FromMount) + " at " + e.FromMount.Target + ", where Docker's socket should be."
 			f.remedy = "Mount /var/run/docker.sock:/var/run/docker.sock:ro on " + e.From.Name + "."

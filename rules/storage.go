@@ -185,12 +185,13 @@ func ldapVolumesHalf(in *Input) []finding.Finding {
 		if config {
 			have, lack = lack, have
 		}
+		wrong, text := misplaced(in, s, lack)
 		out = append(out, finding.Finding{
 			Subject: s.Name, Key: lack,
-			Message:     have + " is on a volume, but " + lack + " is not.",
+			Message:     have + " is on a volume, but " + lack + " is not." + text,
 			Consequence: "When the container is created anew the directory does not start: no login, no mail.",
 			Remedy:      "Mount a volume at " + lack + " too.",
-			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
+			Locations:   append([]finding.Location{s.Locate("volumes").As(finding.Fix)}, wrong...),
 		})
 	}
 	return out

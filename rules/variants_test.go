@@ -331,7 +331,7 @@ func variants() []variant {
 		{name: "bind mounts", change: func(v *variation) {
 			v.everywhere("kopanodata:/kopano/data", "/srv/kopano/data:/kopano/data")
 			v.line(mainFile, "kopanodata:", "")
-			v.everywhere("mysql:/var/lib/mysql", "./mysql:/var/lib/mysql")
+			v.everywhere("mysql:/var/lib/mysql", "/srv/kopano/mysql:/var/lib/mysql")
 			v.edit(dbFile, "\nvolumes:\n  mysql:\n", "")
 		}},
 		{name: "one network for all", change: func(v *variation) {
