@@ -11,7 +11,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/kopano-doctor for this machine
@@ -24,6 +24,10 @@ demo: build servers ## run the doctor on the bundled deployment, with real serve
 .PHONY: test
 test: servers compose-tool ## install what the tests need and run them all
 	$(GO) test $(GOTESTFLAGS) ./...
+
+.PHONY: mutations
+mutations: ## break every value of the bundled deployment in two ways, and print how many are found
+	KOPANO_DOCTOR_MUTATIONS=all $(GO) test ./rules -count=1 -run 'TestEveryValue|TestMutations' -v | grep -vE '^=== '
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck, and govulncheck where its database can be reached

@@ -267,6 +267,7 @@ var missed = map[string]string{
 	"alias: docker-compose.yml services web networks web-net aliases - ${FQDNCLEANED:-domain.invalid} variable misspelt": "with a default the other name is one of its own; that nothing reads FQDNCLEANED in .env any more is found there",
 	"mount: docker-compose.mail.yml services mail volumes - maildata:/var/mail another target":                           "with SMTP_ONLY=1 nothing is kept there",
 	"mount: docker-compose.mail.yml services mail volumes - maillogs:/var/log/mail another target":                       "logs; it works without them",
+	"mount: docker-compose.yml services kopano_webapp volumes - kopanossl:/kopano/ssl another target":                    "WebApp needs no key as long as it uses the socket",
 	"tmpfs: docker-compose.yml services kopano_kdav tmpfs - /var/log/kdav/ removed":                                      "it works without its log",
 	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/log/ removed":                                         "it works without its log",
 	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/lib/kopano-webapp/plugin_files removed":               "it works without the files of plugins",
