@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/netip"
 	"path"
 	"slices"
@@ -182,72 +183,112 @@ func mailSettings(in *Input) []finding.Finding {
 	want := func(s *deployment.Service, _ string) bool { return in.Topology.Role(s) == kopano.Mail }
 	return judge(in, want, func(x sighting) *verdict {
 		major, known := mailRelease(in, x.service)
-		if !known || x.text() == "" {
+		floating := !known && newestMailserver(x.service)
+		if !known && !floating || x.text() == "" {
 			return nil
 		}
 		release := "docker-mailserver " + strconv.Itoa(major)
-		v := &verdict{severity: finding.Warning, consequence: "The setting has no effect; what it was for is left undone."}
-		switch key := x.value.Key; {
-		case key == "ENABLE_LDAP" && major >= 13:
-			if value(x.service, "ACCOUNT_PROVISIONER") == "LDAP" {
-				return nil
-			}
-			v.severity = finding.Error
-			v.message = "ENABLE_LDAP is gone in " + release + "."
-			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
-			v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
-			v.edits = provisioner(in, x)
-		case key == "ACCOUNT_PROVISIONER" && major < 12:
-			if x.text() != "LDAP" || value(x.service, "ENABLE_LDAP") == "1" {
-				return nil
-			}
-			v.severity = finding.Error
-			v.message = "ACCOUNT_PROVISIONER is newer than " + release + "."
-			v.consequence = "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused."
-			v.remedy, v.here = "Write ENABLE_LDAP=1", true
-			v.edits = settle(in, x.service, "ENABLE_LDAP", "1")
-		case key == "REPORT_RECIPIENT" && major >= 11 && (x.text() == "1" || x.text() == "0"):
-			v.severity = finding.Info
-			v.message = x.name() + " is " + x.shown() + "; " + release + " takes it for the address itself."
-			v.consequence = "The administrator gets no report about the mail; it goes to a user of that name."
-			v.remedy = "Write the address that is to get the reports, or delete the line."
-		case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !strings.Contains(x.text(), "://") && value(x.service, "SASLAUTHD_MECHANISMS") == "ldap":
-			v.severity = finding.Error
-			v.message = x.value.Key + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
-			v.consequence = "Mail programs cannot log in to send mail."
-			v.remedy, v.here = "Write SASLAUTHD_LDAP_SERVER=ldap://"+shortened(x.text()), true
-		case key == "SASLAUTHD_LDAP_SERVER" && major < 10 && strings.Contains(x.text(), "://"):
-			v.severity = finding.Error
-			v.message = x.value.Key + " is " + x.shown() + "; " + release + " puts ldap:// in front itself."
-			v.consequence = "Mail programs cannot log in to send mail."
-			v.remedy, v.here = "Write host and port alone, in kopano-docker ${LDAP_HOST}.", true
-			if value(x.service, "SASLAUTHD_MECHANISMS") != "ldap" {
-				return nil
-			}
-		case key == "SASLAUTHD_LDAP_SSL" && major >= 10:
-			v.message = "SASLAUTHD_LDAP_SSL is gone in " + release + "."
-			v.remedy = "Delete it and write the scheme in SASLAUTHD_LDAP_SERVER: ldap:// or ldaps://."
-		case key == "SASLAUTHD_MECHANISMS" && major >= 15 && x.text() != "ldap" && x.text() != "rimap":
-			v.severity = finding.Error
-			v.message = x.name() + " is " + x.shown() + "; " + release + " knows only ldap and rimap."
-			v.consequence = "Mail programs cannot log in to send mail."
-			v.remedy = "Write SASLAUTHD_MECHANISMS=rimap, and the gateway in SASLAUTHD_MECH_OPTIONS."
-		case key == "DMS_DEBUG" && major >= 11:
-			v.severity = finding.Info
-			v.message = "DMS_DEBUG is gone in " + release + "."
-			v.remedy = "Use LOG_LEVEL instead, or delete the line."
-		case key == "ONE_DIR" && major >= 14:
-			v.severity = finding.Info
-			v.message = "ONE_DIR is gone in " + release + "; state is always kept in one folder."
-			v.remedy = "Delete the line."
-		case key == "SA_SPAM_SUBJECT" && major >= 14:
-			v.message = "SA_SPAM_SUBJECT was renamed in " + release + "."
-			v.remedy, v.rename = "Rename it to SPAM_SUBJECT.", "SPAM_SUBJECT"
-		default:
-			return nil
+		if floating {
+			major, release = newestMailMajor, "docker-mailserver "+strconv.Itoa(newestMailMajor)+", which this image is by now"
 		}
-		return v
+		for _, changed := range []mailChange{directoryChange, loginChange, otherChange} {
+			if v := changed(in, x, major, release); v != nil {
+				if v.severity = cmp.Or(v.severity, finding.Warning); floating {
+					v.severity = min(v.severity, finding.Warning) // an image that was pulled long ago goes on working
+				}
+				if v.consequence == "" {
+					v.consequence = "The setting has no effect; what it was for is left undone."
+				}
+				return v
+			}
+		}
+		return nil
 	})
+}
+
+// newestMailMajor is what an image without a release is at least (CHANGELOG 15.0.0, January 2025).
+const newestMailMajor = 15
+
+// newestMailserver reports whether a service runs whatever docker-mailserver is newest.
+func newestMailserver(s *deployment.Service) bool {
+	image := kopano.ParseImage(s.Image)
+	return image.Is("mailserver/docker-mailserver", "docker-mailserver/docker-mailserver") && slices.Contains([]string{"", "latest", "edge"}, image.Tag)
+}
+
+// mailChange says what a major release of docker-mailserver has changed about a setting.
+type mailChange func(in *Input, x sighting, major int, release string) *verdict
+
+func directoryChange(in *Input, x sighting, major int, release string) *verdict {
+	v := &verdict{
+		severity:    finding.Error,
+		consequence: "The mail server runs without the directory: every recipient is unknown, and incoming mail is refused.",
+	}
+	switch key := x.value.Key; {
+	case key == "ENABLE_LDAP" && major >= 13 && (x.text() == "1" || switchedOn(x.text())) && value(x.service, "ACCOUNT_PROVISIONER") != "LDAP":
+		v.message = "ENABLE_LDAP is gone in " + release + "."
+		v.remedy = "Replace it by ACCOUNT_PROVISIONER=LDAP"
+		v.edits = provisioner(in, x)
+	case key == "ACCOUNT_PROVISIONER" && major < 12 && x.text() == "LDAP" && value(x.service, "ENABLE_LDAP") != "1":
+		v.message = "ACCOUNT_PROVISIONER is newer than " + release + "."
+		v.remedy, v.here = "Write ENABLE_LDAP=1", true
+		v.edits = settle(in, x.service, "ENABLE_LDAP", "1")
+	default:
+		return nil
+	}
+	return v
+}
+
+func loginChange(_ *Input, x sighting, major int, release string) *verdict {
+	v := &verdict{severity: finding.Error, consequence: "Mail programs cannot log in to send mail."}
+	byLDAP, hasScheme := value(x.service, "SASLAUTHD_MECHANISMS") == "ldap", strings.Contains(x.text(), "://")
+	switch key := x.value.Key; {
+	case key == "SASLAUTHD_LDAP_SERVER" && major >= 13 && !hasScheme && byLDAP:
+		v.message = key + " is " + x.shown() + "; " + release + " wants ldap:// or ldaps:// in front."
+		v.remedy, v.here = "Write SASLAUTHD_LDAP_SERVER=ldap://"+shortened(x.text()), true
+	case key == "SASLAUTHD_LDAP_SERVER" && major < 10 && hasScheme && byLDAP:
+		v.message = key + " is " + x.shown() + "; " + release + " puts ldap:// in front itself."
+		v.remedy, v.here = "Write host and port alone, in kopano-docker ${LDAP_HOST}.", true
+	case key == "SASLAUTHD_MECHANISMS" && major >= 15 && x.text() != "ldap" && x.text() != "rimap":
+		v.message = x.name() + " is " + x.shown() + "; " + release + " knows only ldap and rimap."
+		v.remedy = "Write SASLAUTHD_MECHANISMS=rimap, and the gateway in SASLAUTHD_MECH_OPTIONS."
+	case key == "SASLAUTHD_LDAP_SSL" && major >= 10:
+		return &verdict{
+			message: "SASLAUTHD_LDAP_SSL is gone in " + release + ".",
+			remedy:  "Delete it and write the scheme in SASLAUTHD_LDAP_SERVER: ldap:// or ldaps://.",
+		}
+	default:
+		return nil
+	}
+	return v
+}
+
+func otherChange(in *Input, x sighting, major int, release string) *verdict {
+	v := &verdict{severity: finding.Info}
+	switch key := x.value.Key; {
+	case key == "REPORT_RECIPIENT" && major >= 11 && (x.text() == "1" || x.text() == "0"):
+		v.message = x.name() + " is " + x.shown() + "; " + release + " takes it for the address itself."
+		v.consequence = "The administrator gets no report about the mail; it goes to a user of that name."
+		v.remedy = "Write the address that is to get the reports, or delete the line."
+	case key == "DMS_DEBUG" && major >= 11:
+		v.message = "DMS_DEBUG is gone in " + release + "."
+		v.consequence = "The administrator gets no more in the log than usual."
+		v.remedy = "Write LOG_LEVEL=debug in its place"
+		if x.text() != "1" {
+			v.consequence = "The administrator is misled: the line does nothing."
+			v.remedy, v.edits = "Delete the line.", deleted(in, x.value.At)
+		}
+	case key == "ONE_DIR" && major >= 14:
+		v.message = "ONE_DIR is gone in " + release + "; state is always kept in one folder."
+		v.consequence = "The administrator is misled: the line does nothing."
+		v.remedy, v.edits = "Delete the line.", deleted(in, x.value.At)
+	case key == "SA_SPAM_SUBJECT" && major >= 14:
+		v.severity = finding.Warning
+		v.message = "SA_SPAM_SUBJECT was renamed in " + release + "."
+		v.remedy, v.rename = "Rename it to SPAM_SUBJECT.", "SPAM_SUBJECT"
+	default:
+		return nil
+	}
+	return v
 }
 
 // provisioner gives the edits that make ACCOUNT_PROVISIONER=LDAP of ENABLE_LDAP=1
@@ -285,6 +326,9 @@ func mailSelfSigned(in *Input) []finding.Finding {
 	})
 }
 
+// manualName gives names for the files that SSL_TYPE=manual wants.
+var manualName = map[string]string{"SSL_CERT_PATH": "cert.pem", "SSL_KEY_PATH": "key.pem"}
+
 func mailManual(in *Input) []finding.Finding {
 	var out []finding.Finding
 	for _, s := range in.Topology.Services(kopano.Mail) {
@@ -298,7 +342,7 @@ func mailManual(in *Input) []finding.Finding {
 			switch {
 			case !set || v.Reveal() == "":
 				f.Message = "SSL_TYPE is manual, but " + key + " is not set."
-				f.Remedy = "Set " + key + " to the path of the file inside the container, and mount it."
+				f.Remedy = "Write " + key + "=/etc/mail-tls/" + manualName[key] + ", and add ./mail-tls:/etc/mail-tls:ro to the volumes of " + s.Name + ", a folder with that file."
 				f.Locations = kind.Locations()
 				if set {
 					f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
@@ -306,7 +350,7 @@ func mailManual(in *Input) []finding.Finding {
 			case mountOver(s, v.Reveal()) == "":
 				wrong, text := misplaced(in, s, path.Dir(v.Reveal()))
 				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there." + text
-				f.Remedy = "Mount the file, read-only, into the mail server."
+				f.Remedy = "Add to the volumes of " + s.Name + ": ./" + path.Base(v.Reveal()) + ":" + v.Reveal() + ":ro, with the file beside the compose file."
 				f.Locations = append(append(v.Locations(), placed(kind, finding.Related)...), wrong...)
 			default:
 				continue
