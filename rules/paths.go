@@ -105,7 +105,7 @@ func fileNotMounted(in *Input) []finding.Finding {
 		}
 	}
 	want := func(s *deployment.Service, key string) bool {
-		return keys[in.Topology.Role(s)][key] && len(s.VolumesFrom) == 0
+		return keys[in.Topology.Role(s)][key] && len(s.VolumesFrom) == 0 && len(s.Volumes) > 0
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		p := x.text()
