@@ -6,7 +6,7 @@ import (
 )
 
 // sourcesRequired makes a rule without a source fail the tests.
-const sourcesRequired = false
+const sourcesRequired = true
 
 // TestSources wants every rule to say where its fact comes from: a program and
 // its file, an RFC, a changelog with its release.
