@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,8 +40,8 @@ func TestNoLinkIsDead(t *testing.T) {
 			}
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s leads to %s, which does not exist", page, m[1])
-			} else if fragment != "" && !hasHeading(t, target, fragment) {
-				t.Errorf("%s leads to %s, and that page has no such heading", page, m[1])
+			} else if fragment != "" && !hasLine(t, target, fragment) && !hasHeading(t, target, fragment) {
+				t.Errorf("%s leads to %s, and that page has no such heading or line", page, m[1])
 			}
 		}
 	}
@@ -57,6 +58,20 @@ func prose(t *testing.T, page string) string {
 		t.Fatal(err)
 	}
 	return code.ReplaceAllString(string(text), "")
+}
+
+// hasLine reports whether a fragment names a line that the file has: "L12".
+func hasLine(t *testing.T, file, fragment string) bool {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimPrefix(fragment, "L"))
+	if err != nil || !strings.HasPrefix(fragment, "L") {
+		return false
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n >= 1 && n <= strings.Count(string(text), "\n")+1
 }
 
 func hasHeading(t *testing.T, page, fragment string) bool {
