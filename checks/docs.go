@@ -8,7 +8,7 @@ import (
 
 // Doc describes a check for the probe reference.
 type Doc struct {
-	Check   Check
+	Check   Check // nil: it is about containers, not about links
 	ID      string // findings have the ID "live-", this and the reason
 	Title   string
 	Asks    string // what it sends, rung by rung
@@ -78,6 +78,9 @@ func Docs() []Doc {
 		{CheckDocker, "docker", "Docker: the scheduler's socket",
 			"Asks the engine for a sign of life over the socket in the scheduler's container.",
 			"Only GET /_ping.", DockerReasons()},
+		{nil, "container", "Containers: what runs against what the files say",
+			"Asks the container engine for the containers of the project, by the labels that Docker Compose gives them, and compares each with its service: state, exit code, health, restarts, environment, image, networks, mounts.",
+			"Only asks: no container is started, stopped or changed. Values of the environment are compared and never shown.", ContainerReasons()},
 	}
 }
 

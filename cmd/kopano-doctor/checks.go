@@ -62,7 +62,9 @@ func listChecks(w io.Writer, docs []checks.Doc) {
 		if d.Never != "" {
 			fmt.Fprintf(w, "%s\n", lines(d.Never, "  "))
 		}
-		fmt.Fprintf(w, "%s\n", lines("links: "+strings.Join(checks.LinksOf(d.Check), ", "), "  "))
+		if d.Check != nil {
+			fmt.Fprintf(w, "%s\n", lines("links: "+strings.Join(checks.LinksOf(d.Check), ", "), "  "))
+		}
 		for _, r := range d.Reasons {
 			fmt.Fprintf(w, "  %s (%s)\n%s\n", r.Reason, r.Rung, lines(r.Means, "      "))
 		}

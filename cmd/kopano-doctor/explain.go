@@ -285,7 +285,9 @@ func explainLive(page *report.Page, id string, docs []checks.Doc) {
 			}
 			page.Blank()
 		}
-		page.Heading("Links")
+		if d.Check != nil {
+			page.Heading("Links")
+		}
 		for _, link := range checks.LinksOf(d.Check) {
 			page.Item(link + loses(link))
 		}
@@ -309,6 +311,7 @@ func loses(link string) string {
 // rungDoes says what a check does on a rung.
 func rungDoes(r checks.Rung) string {
 	return cmp.Or(map[checks.Rung]string{
+		checks.Runs:         "what runs is compared with the files (container)",
 		checks.Resolve:      "the name is looked up (resolve)",
 		checks.Dial:         "the connection is made (dial)",
 		checks.TLS:          "the connection is encrypted (tls)",

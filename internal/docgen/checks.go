@@ -28,7 +28,9 @@ A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a
 			fmt.Fprintf(&b, "\n%s\n", d.Never)
 		}
 		fmt.Fprintf(&b, "\nIDs of its findings: `live-%s-` and the reason.\n", d.ID)
-		b.WriteString("\nLinks:\n\n")
+		if d.Check != nil {
+			b.WriteString("\nLinks:\n\n")
+		}
 		for _, id := range checks.LinksOf(d.Check) {
 			fmt.Fprintf(&b, "- `%s`", id)
 			if l := kopano.LinkByID(id); l != nil {

@@ -30,8 +30,9 @@ type Project struct {
 	Dir   string
 	Image string
 
-	t   testing.TB
-	API *client.Client
+	t      testing.TB
+	API    *client.Client
+	images []string // IDs of what was imported
 }
 
 // Start writes the files (compose.yaml among them) into a folder, and runs
@@ -86,7 +87,7 @@ func (p *Project) Write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(name, []byte(strings.ReplaceAll(text, Image, p.Image)), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(strings.NewReplacer(Image, p.Image, "SHARED", p.Name+"-shared").Replace(text)), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -99,6 +100,20 @@ func (p *Project) Compose(args ...string) string {
 		p.t.Fatalf("docker compose %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return out
+}
+
+// Try runs Docker Compose, which may fail.
+func (p *Project) Try(args ...string) error {
+	_, err := p.compose(args...)
+	return err
+}
+
+// Disconnect takes a service's container from a network.
+func (p *Project) Disconnect(service, network string) {
+	p.t.Helper()
+	if _, err := p.API.NetworkDisconnect(p.t.Context(), network, client.NetworkDisconnectOptions{Container: p.Container(service)}); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *Project) compose(args ...string) (string, error) {
@@ -130,13 +145,18 @@ func (p *Project) remove() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	own := make(client.Filters).Add("reference", "kopano-doctor-test/"+p.Name)
-	got, err := p.API.ImageList(ctx, client.ImageListOptions{Filters: own})
+	// By the project's label, since the files may have changed since.
+	volumes, err := p.API.VolumeList(ctx, client.VolumeListOptions{Filters: make(client.Filters).Add("label", "com.docker.compose.project="+p.Name)})
 	if err != nil {
 		p.t.Error(err)
 	}
-	for _, image := range got.Items {
-		if _, err := p.API.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{Force: true}); err != nil {
+	for _, v := range volumes.Items {
+		if _, err := p.API.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{Force: true}); err != nil {
+			p.t.Error(err)
+		}
+	}
+	for _, id := range p.images {
+		if _, err := p.API.ImageRemove(ctx, id, client.ImageRemoveOptions{Force: true}); err != nil {
 			p.t.Error(err)
 		}
 	}
@@ -164,6 +184,11 @@ func (p *Project) importImage(name string) {
 	if err != nil {
 		p.t.Fatalf("the image of the stand-in cannot be made: %v", err)
 	}
+	made, err := p.API.ImageInspect(ctx, name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.images = append(p.images, made.ID)
 }
 
 // Reimport gives the image's name to a new image.

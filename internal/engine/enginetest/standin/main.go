@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command standin is what the containers of tests run: a program that does one
 // simple thing, from an image that holds nothing else.
 package main

@@ -1,0 +1,217 @@
+//go:build unix
+
+package checks_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine/enginetest"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// before is what is started, after what the files say then. The services play
+// roles by their names; what runs in them is a stand-in, since only the engine
+// and the files are compared here.
+const before = `
+services:
+  kopano_server:
+    image: STANDIN
+    command: ["say=up", "tcp=236"]
+    environment:
+      SERVICE_TO_START: server
+      KCCONF_SERVER_MYSQL_HOST: db
+      KCCONF_SERVER_MYSQL_PASSWORD: 0ld-s3cr3t
+      KCCONF_LDAP_LDAP_URI: ldap://ldap:389
+      GONE: by-and-by
+    networks: [ldap-net, db-net]
+    volumes: ["data:/kopano/data", "./conf:/conf"]
+  ldap: {image: STANDIN, command: ["say=slapd starting", "say=cannot open database with 0ld-pw", "exit=1"], environment: {LDAP_ADMIN_PASSWORD: 0ld-pw}, networks: [ldap-net]}
+  db:
+    image: STANDIN
+    command: ["tcp=3306"]
+    networks: {db-net: {aliases: [mariadb]}}
+    healthcheck: {test: ["CMD", "/standin", "check=/nowhere"], interval: 100ms, retries: 1, timeout: 2s}
+  hungry: {image: STANDIN, command: ["eat=200"], mem_limit: 20m, memswap_limit: 20m, networks: [db-net]}
+  loop: {image: STANDIN, command: ["exit=2"], restart: always, networks: [db-net]}
+  frozen: {image: STANDIN, networks: [db-net]}
+  once: {image: STANDIN, command: ["exit=0"], networks: [db-net]}
+  kopano_ssl: {image: STANDIN, command: ["exit=0"], networks: [db-net]}
+  old: {image: STANDIN, networks: [db-net]}
+networks: {ldap-net: {}, db-net: {}}
+volumes: {data: {}}
+`
+
+var edits = strings.NewReplacer(
+	"0ld-s3cr3t", "n3w-s3cr3t", "      GONE: by-and-by\n", "      SHELL: ${SHELL_ONLY}\n",
+	"data:/kopano/data", "other:/kopano/data", "./conf:/conf", "./conf:/conf:ro", "aliases: [mariadb]", "aliases: [mariadb, database]",
+	"  old: {image: STANDIN, networks: [db-net]}\n", "  kopano_spooler: {image: STANDIN, environment: {SERVICE_TO_START: spooler, KCCONF_SPOOLER_SERVER_SOCKET: \"http://kopano_server:236/\"}, networks: [db-net]}\n",
+	"volumes: {data: {}}", "volumes: {data: {}, other: {}}",
+)
+
+func TestContainersAgainstTheFiles(t *testing.T) {
+	p := enginetest.Start(t, map[string]string{"compose.yaml": before, "conf/x": ""})
+	s, topology := lookAt(t, p)
+	if found := checks.Containers(topology, s); s.At.IsZero() || has(found, "environment-changed", "kopano_server") || has(found, "mounts-changed", "kopano_server") || has(found, "networks-changed", "db") {
+		t.Errorf("what was just started is called different: %v", ids(found))
+	}
+	p.Compose("pause", "frozen")
+	p.Write("compose.yaml", edits.Replace(before))
+	p.Reimport()
+	var found []finding.Finding
+	for range 100 {
+		s, topology = lookAt(t, p)
+		found = checks.Containers(topology, s)
+		if has(found, "unhealthy", "db") && has(found, "restarting", "loop") && has(found, "exited", "ldap") && has(found, "out-of-memory", "hungry") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, w := range []struct{ reason, subject, severity, says, at string }{
+		{"exited", "ldap", "error", `exit code 1. The last line of its log: "cannot open database with «hidden»".`, "compose.yaml:"},
+		{"unhealthy", "db", "warning", `Its last line: "bind failed`, "healthcheck:"},
+		{"out-of-memory", "hungry", "error", "limit of 20 MB (mem_limit)", "mem_limit"},
+		{"restarting", "loop", "error", "exit code 2", "loop:"},
+		{"paused", "frozen", "error", "is paused", "frozen:"},
+		{"not-created", "kopano_spooler", "warning", "has none", "kopano_spooler:"},
+		{"environment-changed", "kopano_server", "warning", "KCCONF_SERVER_MYSQL_PASSWORD, SHELL, GONE", "n3w"},
+		{"mounts-changed", "kopano_server", "warning", "the volume " + p.Name + "_other at /kopano/data; " + p.Name + "-kopano_server-1 has the volume " + p.Name + "_data", "other:/kopano/data"},
+		{"networks-changed", "db", "warning", "should answer to database as well", "db-net"},
+		{"newer-image", "frozen", "", "", ""},
+		{"newer-image", "kopano_server", "info", "still runs the old one", "image:"},
+		{"orphan", "old", "warning", "no service old", "compose.yaml"},
+	} {
+		f, ok := find(found, w.reason, w.subject)
+		if w.severity == "" {
+			if ok {
+				t.Errorf("%s %s: reported", w.reason, w.subject)
+			}
+			continue
+		}
+		if !ok || f.Severity.String() != w.severity || !strings.Contains(f.Message, w.says) || f.Title == "" || f.Consequence == "" || f.Remedy == "" {
+			t.Errorf("%s %s: %v, %+v", w.reason, w.subject, ok, f)
+			continue
+		}
+		line := topology.Deployment.Excerpt(f.First())
+		if !strings.Contains(f.First().String()+line, w.at) && !(w.at == "n3w" && strings.Contains(line, "MYSQL_PASSWORD")) {
+			t.Errorf("%s %s points to %s: %s", w.reason, w.subject, f.First(), line)
+		}
+	}
+	if n := count(found, "mounts-changed"); n != 2 {
+		t.Errorf("%d mounts are called different, want the volume and the folder that is read-only now", n)
+	}
+	for _, quiet := range []string{"once", "kopano_ssl"} {
+		for _, f := range found {
+			if f.Subject == quiet && f.ID != "live-container-newer-image" {
+				t.Errorf("%s did its work, and %s is reported", quiet, f.ID)
+			}
+		}
+	}
+	if text := fmt.Sprintf("%+v", found); strings.Contains(text, "0ld-") || strings.Contains(text, "n3w-") {
+		t.Error("a secret is in the findings")
+	}
+	ldap, _ := find(found, "exited", "ldap")
+	if !slices.Contains(ldap.Links, "server-ldap@kopano_server") {
+		t.Errorf("links of ldap: %v", ldap.Links)
+	}
+	password, _ := find(found, "environment-changed", "kopano_server")
+	if !slices.Contains(password.Links, "server-database@kopano_server") || slices.Contains(password.Links, "server-ldap@kopano_server") {
+		t.Errorf("links of the password: %v", password.Links)
+	}
+	raised := checks.RaiseContainers([]finding.Finding{password}, func(id string) bool { return id == "server-database@kopano_server" })
+	if raised[0].Severity != finding.Error {
+		t.Error("with its link broken the changed password is no error")
+	}
+}
+
+// A network that somebody has taken from a running container, and one that was
+// never there.
+func TestContainerOffItsNetwork(t *testing.T) {
+	p := enginetest.Start(t, map[string]string{"compose.yaml": `
+services:
+  kopano_server: {image: STANDIN, environment: {SERVICE_TO_START: server, KCCONF_LDAP_LDAP_URI: "ldap://ldap:389"}, networks: [a, b]}
+  ldap: {image: STANDIN, networks: [a]}
+networks: {a: {}, b: {name: ` + "SHARED" + `}}
+`})
+	p.Disconnect("ldap", p.Name+"_a")
+	s, topology := lookAt(t, p)
+	f, ok := find(checks.Containers(topology, s), "networks-changed", "ldap")
+	if !ok || !strings.Contains(f.Message, p.Name+"_a") || !slices.Equal(f.Links, []string{"server-ldap@kopano_server"}) {
+		t.Errorf("%v, %+v", ok, f)
+	}
+}
+
+// Created and not started, with the engine's reason.
+func TestContainerThatCannotStart(t *testing.T) {
+	p := enginetest.Prepare(t, map[string]string{"compose.yaml": `
+services:
+  one: {image: STANDIN, network_mode: none}
+  two: {image: STANDIN, network_mode: none, entrypoint: ["/no-such-program"]}
+`})
+	p.Compose("create")
+	_ = p.Try("start", "two")
+	s, topology := lookAt(t, p)
+	found := checks.Containers(topology, s)
+	one, _ := find(found, "not-started", "one")
+	two, _ := find(found, "not-started", "two")
+	if !strings.Contains(one.Message, "never started") || !strings.Contains(two.Message, "no-such-program") {
+		t.Errorf("%q\n%q", one.Message, two.Message)
+	}
+}
+
+func lookAt(t *testing.T, p *enginetest.Project) (*engine.Snapshot, *kopano.Topology) {
+	t.Helper()
+	d, err := deployment.Load(t.Context(), deployment.Options{Dir: p.Dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := engine.Open(t.Context(), "", func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s, err := c.Look(t.Context(), engine.Wanted{Project: d.Project, Dir: d.Dir, Images: []string{p.Image}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, kopano.Recognise(d)
+}
+
+func find(found []finding.Finding, reason, subject string) (finding.Finding, bool) {
+	for _, f := range found {
+		if f.ID == checks.ContainerPrefix+reason && f.Subject == subject {
+			return f, true
+		}
+	}
+	return finding.Finding{}, false
+}
+
+func has(found []finding.Finding, reason, subject string) bool {
+	_, ok := find(found, reason, subject)
+	return ok
+}
+
+func count(found []finding.Finding, reason string) int {
+	n := 0
+	for _, f := range found {
+		if f.ID == checks.ContainerPrefix+reason {
+			n++
+		}
+	}
+	return n
+}
+
+func ids(found []finding.Finding) []string {
+	var out []string
+	for _, f := range found {
+		out = append(out, f.ID+" "+f.Subject+": "+f.Message)
+	}
+	return out
+}
