@@ -8,7 +8,7 @@ import (
 
 // Doc describes a check for the probe reference.
 type Doc struct {
-	Check   Check // nil: it is about containers, not about links
+	Check   Check  // nil: it is about containers, not about links
 	ID      string // findings have the ID "live-", this and the reason
 	Title   string
 	Asks    string // what it sends, rung by rung

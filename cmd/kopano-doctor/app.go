@@ -14,8 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
-	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/secret"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 	"github.com/kopano-doctor/kopano-doctor/rules"
@@ -27,7 +27,7 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	p := &program{
 		stdin: stdin, stdout: stdout, stderr: stderr, env: env,
-		rules: rules.All(), checks: checks.All(), vantage: doctor.FromHost, now: time.Now,
+		rules: rules.All(), checks: checks.All(), vantage: doctor.From, engine: doctor.AskEngine, now: time.Now,
 	}
 	return p.run(args)
 }
@@ -39,7 +39,8 @@ type program struct {
 	env            []string
 	rules          []rules.Rule
 	checks         map[string]checks.Check // by the ID of their link
-	vantage        func(vantage.Pins) func(*kopano.Topology) doctor.Vantage
+	vantage        func(vantage.Pins, vantage.Mode) doctor.Standing
+	engine         func(flag string, getenv func(string) string) func(context.Context, *deployment.Deployment) doctor.EngineSays
 	now            func() time.Time
 	code           int // of a command that ran to its end
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 const checkHelp = `Reads the deployment in DIR (default: this folder) as Docker Compose reads it,
@@ -46,7 +47,7 @@ func (p *program) checkCommand() *cli.Command {
 	f := &checkFlags{
 		format:   newChoice(report.Formats()),
 		failOn:   newChoice(doctor.FailOns()),
-		from:     newChoice([]string{"auto", "host"}),
+		from:     newChoice(vantage.Modes()),
 		color:    newChoice([]string{"auto", "always", "never"}),
 		timeout:  &span{doctor.DefaultTimeout},
 		deadline: &span{doctor.DefaultDeadline},
@@ -72,7 +73,8 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
 		&cli.StringSliceFlag{Name: "resolve", Usage: "pin an address: `NAME:PORT=ADDR:PORT` connects to ADDR:PORT where the files say NAME:PORT; may be given again"},
-		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: host is this machine, auto the best there is"},
+		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: container is the calling service's own, host this machine, auto the best there is"},
+		&cli.StringFlag{Name: "engine", Usage: "`ADDRESS` of the container engine, as in DOCKER_HOST, instead of the one that docker uses; none asks nobody"},
 		&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how much `TIME` to give each answer"},
 		&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how much `TIME` to give all connections together"},
 		&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given again"},
@@ -109,7 +111,8 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		Version:    buildVersion(),
 		Rules:      p.rules,
 		Checks:     p.checks,
-		Vantage:    p.vantage(set.pins),
+		Vantage:    p.vantage(set.pins, vantage.Mode(f.from.value)),
+		Engine:     p.askEngine(c.String("engine")),
 		Now:        p.now,
 		Progress:   progress.show,
 	}
@@ -135,6 +138,14 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		return p.writeBaseline(set.write, outcome.Report)
 	}
 	return nil
+}
+
+// askEngine gives the way to ask the engine; nil where nobody is to be asked.
+func (p *program) askEngine(flag string) func(context.Context, *deployment.Deployment) doctor.EngineSays {
+	if flag == "none" || p.engine == nil {
+		return nil
+	}
+	return p.engine(flag, p.getenv)
 }
 
 // loadOptions gives the loader's options. Files are named as for docker

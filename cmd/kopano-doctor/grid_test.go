@@ -103,7 +103,7 @@ func (o outcome) run(dir string, format report.Format, failOn doctor.FailOn, fil
 	var stdout, stderr bytes.Buffer
 	p := &program{
 		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
-		rules: o.rules, checks: o.checks, vantage: doctor.FromHost, now: time.Now,
+		rules: o.rules, checks: o.checks, vantage: doctor.From, now: time.Now,
 	}
 	args := append([]string{"kopano-doctor", "check", "--format", string(format), "--fail-on", string(failOn), dir}, o.args...)
 	if file != "" {

@@ -20,7 +20,7 @@ func TestInterruptedRun(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		var stdout, stderr bytes.Buffer
 		p := &program{
-			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, vantage: doctor.FromHost, now: time.Now,
+			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, vantage: doctor.From, now: time.Now,
 			checks: map[string]checks.Check{"server-ldap": func(ctx context.Context, _ checks.Target) checks.Result {
 				if err := syscall.Kill(os.Getpid(), s); err != nil {
 					t.Error(err)

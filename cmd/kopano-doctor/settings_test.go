@@ -299,7 +299,7 @@ func TestBrokenLinksThatAreAccepted(t *testing.T) {
 // runAs runs the outcome without a --fail-on of its own.
 func (o outcome) runAs(dir string, format report.Format) call {
 	var stdout, stderr bytes.Buffer
-	p := &program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, rules: o.rules, checks: o.checks, vantage: doctor.FromHost, now: time.Now}
+	p := &program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, rules: o.rules, checks: o.checks, vantage: doctor.From, now: time.Now}
 	code := p.run(append([]string{"kopano-doctor", "check", "--format", string(format), dir}, o.args...))
 	return call{code, stdout.String(), stderr.String()}
 }

@@ -30,6 +30,7 @@ type Case struct {
 // consequences. The findings must be sealed (finding.Seal).
 func Diagnose(c Case) Case {
 	g := newGraph(c)
+	g.joinContainers()
 	g.joinStatic()
 	g.joinDependencies()
 	g.attach()
@@ -116,7 +117,7 @@ func to(e *kopano.Edge) string {
 func (g *graph) joinStatic() {
 	for i := range g.findings {
 		live := &g.findings[i]
-		if live.Kind != finding.Live || live.Severity != finding.Error || live.Cause != "" {
+		if live.Kind != finding.Live || live.Severity != finding.Error || live.Cause != "" || containerReason(live) != "" {
 			continue
 		}
 		if s := g.explanation(live); s >= 0 {

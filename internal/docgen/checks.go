@@ -16,7 +16,7 @@ func Checks(w io.Writer, docs []checks.Doc) error {
 
 # Live checks
 
-A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a harmless question whose answer proves that the link works. The report names the rung where it broke and the reason, a word from the tables below. All checks run at once; each rung has its own time (` + "`--timeout`" + `), the whole run a deadline (` + "`--deadline`" + `). From this host a service is reached by its published port, or by the address that ` + "`--resolve`" + ` pins; what cannot be reached is reported as not checked, with the reason.
+A check climbs a ladder: resolve the name, dial, TLS, greet, authenticate, ask a harmless question whose answer proves that the link works. The report names the rung where it broke and the reason, a word from the tables below. All checks run at once; each rung has its own time (` + "`--timeout`" + `), the whole run a deadline (` + "`--deadline`" + `). Where the deployment's containers run on this machine and the doctor runs as root, a link is tried from inside the container of the calling service: with its network, its names and its files (` + "`container`" + `). Else it is tried from this machine (` + "`host`" + `), by the port that a service publishes or by its container's address. ` + "`--resolve`" + ` pins an address and beats both; what cannot be reached is reported as not checked, with the reason.
 
 `)
 	for _, d := range docs {

@@ -11,6 +11,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/config"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
@@ -32,11 +33,12 @@ type Options struct {
 	Baseline *suppress.Baseline // findings that are known; nil: none
 	NoInline bool               // comments in the files suppress nothing
 
-	Rules    []rules.Rule                          // nil: none
-	Checks   map[string]checks.Check               // live checks by link ID
-	Vantage  func(*kopano.Topology) Vantage        // where the checks dial from; not called with Offline
-	Now      func() time.Time                      // nil: time.Now
-	Progress func(done, total int, waits []string) // told after each check, one call at a time; nil: nobody is
+	Rules    []rules.Rule                                             // nil: none
+	Checks   map[string]checks.Check                                  // live checks by link ID
+	Vantage  Standing                                                 // where the checks dial from; not called with Offline
+	Engine   func(context.Context, *deployment.Deployment) EngineSays // asks what runs; nil: nobody is asked. Not called with Offline
+	Now      func() time.Time                                         // nil: time.Now
+	Progress func(done, total int, waits []string)                    // told after each check, one call at a time; nil: nobody is
 }
 
 // The defaults.
@@ -67,27 +69,52 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	found, failed := runRules(o.Rules, &rules.Input{Deployment: d, Topology: t})
 	found = append(found, unexplainedProblems(d, found)...)
 
-	links := runPlan(ctx, o, t, Plan(t.Edges, o.Checks, o.Offline))
+	says := o.ask(ctx, d)
+	links, why := o.look(ctx, t, says.Snapshot)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	found = append(found, liveFindings(links)...)
+	found = append(found, containerFindings(t, says.Snapshot, links)...)
 
-	left := suppress.Apply(d, finding.Seal(found), o.suppression(failed, links))
+	left := suppress.Apply(d, finding.Seal(found), o.suppression(failed, says, links))
 	story := diagnosis.Diagnose(diagnosis.Case{Findings: left.Findings, Links: links, StopsAll: refusals(d)})
 	r := report.Build(report.Facts{
 		Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start),
 		Config: o.configName(d), Suppressed: left.Suppressed, Eased: left.Eased,
+		Engine: engineFacts(says, why),
 	})
-	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || incomplete(story.Links), o.FailOn)}, nil
+	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links), o.FailOn)}, nil
+}
+
+// ask asks the engine, when it may.
+func (o Options) ask(ctx context.Context, d *deployment.Deployment) EngineSays {
+	if o.Offline || o.Engine == nil {
+		return EngineSays{}
+	}
+	return o.Engine(ctx, d)
+}
+
+// look runs the checks, and says why they did not stand in the containers when
+// these run and they did not.
+func (o Options) look(ctx context.Context, t *kopano.Topology, s *engine.Snapshot) ([]diagnosis.Link, string) {
+	steps := Plan(t.Edges, o.Checks, o.Offline)
+	if o.Offline {
+		return runPlan(ctx, o, t, nil, steps), ""
+	}
+	v := o.Vantage(t, s)
+	defer v.Close()
+	links := runPlan(ctx, o, t, v, steps)
+	return links, v.Why()
 }
 
 // suppression says what suppresses in this run, and how much of the deployment
 // it looked at.
-func (o Options) suppression(failed bool, links []diagnosis.Link) suppress.Setup {
+func (o Options) suppression(failed bool, says EngineSays, links []diagnosis.Link) suppress.Setup {
 	return suppress.Setup{
 		Config: o.Config, Baseline: o.Baseline, NoInline: o.NoInline, IDs: IDs(o.Rules), Now: o.Now(),
-		AllStatic: !failed, AllLive: !o.Offline && !incomplete(links),
+		AllStatic: !failed, // Without an engine, what is said about containers could not be found.
+		AllLive:   !o.Offline && !incomplete(links) && (o.Engine == nil || says.Snapshot != nil),
 	}
 }
 

@@ -1,30 +1,56 @@
 package doctor
 
 import (
+	"runtime"
+
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
-// FromHost makes checks dial from this machine, with some addresses pinned.
-func FromHost(pins vantage.Pins) func(*kopano.Topology) Vantage {
-	return func(t *kopano.Topology) Vantage {
-		return host{vantage.NewHost(t.Deployment, t, pins)}
+// From makes checks stand where the mode says, with some addresses pinned.
+func From(pins vantage.Pins, mode vantage.Mode) Standing {
+	return func(t *kopano.Topology, s *engine.Snapshot) Vantage {
+		return stand{vantage.NewStand(vantage.NewHost(t.Deployment, t, pins), mode, running(s))}
 	}
 }
 
-type host struct{ *vantage.Host }
+// running gives of a snapshot what standing somewhere needs.
+func running(s *engine.Snapshot) vantage.Engine {
+	if s == nil || len(s.Containers) == 0 {
+		return vantage.Engine{}
+	}
+	e := vantage.Engine{
+		Known: true, Running: map[string]vantage.Running{},
+		// Elsewhere the engine runs in a virtual machine, and without root in
+		// namespaces that nobody else gets into.
+		Local: !s.Engine.Remote && !s.Engine.Rootless && runtime.GOOS == "linux",
+	}
+	for _, c := range s.Containers {
+		if one, ok := s.RunningOf(c.Service); ok && one.ID == c.ID {
+			r := vantage.Running{ID: c.ID, PID: c.PID}
+			for _, n := range c.Networks {
+				r.Addresses = append(r.Addresses, n.Addresses...)
+			}
+			e.Running[c.Service] = r
+		}
+	}
+	return e
+}
+
+type stand struct{ *vantage.Stand }
 
 // Dialer dials as from is told to.
-func (h host) Dialer(from *deployment.Service) checks.Dialer { return h.From(from) }
+func (s stand) Dialer(from *deployment.Service) checks.Dialer { return s.From(from) }
 
 // Files reads the files of containers.
-func (h host) Files() checks.Files { return h.Host.Files() }
+func (s stand) Files() checks.Files { return s.Stand.Files() }
 
 // Route names the vantage that reaches host:port for from.
-func (h host) Route(from *deployment.Service, name string, port int) string {
-	r, err := h.Host.Route(from, name, port)
+func (s stand) Route(from *deployment.Service, name string, port int) string {
+	r, err := s.Stand.Route(from, name, port)
 	if err != nil {
 		return ""
 	}

@@ -25,7 +25,7 @@ var errDeadline = errors.New("the time for this run is over")
 // runPlan runs the checks of the plan, all at once within o.Workers, and gives
 // every link in the order of the plan. It returns within o.Deadline and a
 // grace, also when a check does not.
-func runPlan(ctx context.Context, o Options, t *kopano.Topology, steps []Step) []diagnosis.Link {
+func runPlan(ctx context.Context, o Options, t *kopano.Topology, v Vantage, steps []Step) []diagnosis.Link {
 	links := make([]diagnosis.Link, len(steps))
 	todo := 0
 	for i, s := range steps {
@@ -39,7 +39,7 @@ func runPlan(ctx context.Context, o Options, t *kopano.Topology, steps []Step) [
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Deadline, errDeadline)
 	defer cancel()
-	r := &runner{options: o, topology: t, vantage: o.Vantage(t), board: newBoard(todo, o.Progress)}
+	r := &runner{options: o, topology: t, vantage: v, board: newBoard(todo, o.Progress)}
 	var g errgroup.Group
 	g.SetLimit(o.Workers)
 	for i, s := range steps {
@@ -73,7 +73,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	}
 	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
-		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w,
+		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w, Inside: w.inside(s.Edge),
 		Now: r.options.Now, Timeout: r.options.Timeout, Logins: &r.logins,
 		ExpiresSoon: time.Duration(r.options.Config.CertificateDays) * 24 * time.Hour,
 	}

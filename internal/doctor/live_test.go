@@ -13,6 +13,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
@@ -37,11 +38,14 @@ func edges(n int) []*kopano.Edge {
 // plainVantage dials as it is told and has no files.
 type plainVantage struct{}
 
-func plain(*kopano.Topology) Vantage { return plainVantage{} }
+func plain(*kopano.Topology, *engine.Snapshot) Vantage { return plainVantage{} }
 
 func (plainVantage) Dialer(*deployment.Service) checks.Dialer      { return &net.Dialer{} }
 func (plainVantage) Route(*deployment.Service, string, int) string { return "host" }
 func (plainVantage) Files() checks.Files                           { return noFiles{} }
+func (plainVantage) Reads(*deployment.Service) string              { return "host" }
+func (plainVantage) Why() string                                   { return "" }
+func (plainVantage) Close() error                                  { return nil }
 
 type noFiles struct{}
 
@@ -93,11 +97,12 @@ func TestOfflineTakesNoVantage(t *testing.T) {
 		t.Error("a check ran offline")
 		return checks.Result{}
 	}
-	o := options(Options{Vantage: func(*kopano.Topology) Vantage {
+	o := options(Options{Vantage: func(*kopano.Topology, *engine.Snapshot) Vantage {
 		t.Error("offline, and yet a dialer was made")
 		return nil
 	}})
-	links := runPlan(t.Context(), o, &kopano.Topology{}, Plan(es, table(es, c), true))
+	o.Offline, o.Checks = true, table(es, c)
+	links, _ := o.look(t.Context(), &kopano.Topology{Edges: es}, nil)
 	if len(links) != 3 || incomplete(links) {
 		t.Errorf("%d links, incomplete %v", len(links), incomplete(links))
 	}
@@ -112,7 +117,7 @@ func TestOrderDoesNotDependOnWorkers(t *testing.T) {
 		return checks.Result{Status: checks.OK, Message: target.Edge.ID}
 	}
 	for _, workers := range []int{1, 3, 64} {
-		links := runPlan(t.Context(), options(Options{Workers: workers}), &kopano.Topology{}, Plan(es, table(es, c), false))
+		links := runPlan(t.Context(), options(Options{Workers: workers}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 		for i, l := range links {
 			if l.Edge != es[i] || l.Result.Message != es[i].ID {
 				t.Fatalf("%d workers: link %d is %s with the result of %s", workers, i, l.Edge.ID, l.Result.Message)
@@ -132,7 +137,7 @@ func TestNoMoreAtOnceThanAllowed(t *testing.T) {
 		now.Add(-1)
 		return checks.Result{Status: checks.OK}
 	}
-	runPlan(t.Context(), options(Options{Workers: 4}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	runPlan(t.Context(), options(Options{Workers: 4}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	if got := most.Load(); got > 4 || got < 2 {
 		t.Errorf("%d checks ran at once, want up to 4", got)
 	}
@@ -147,7 +152,7 @@ func TestPanicOfACheckIsNotTheEnd(t *testing.T) {
 		}
 		return checks.Result{Status: checks.OK}
 	}
-	links := runPlan(t.Context(), options(Options{}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	links := runPlan(t.Context(), options(Options{}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	if r := links[0].Result; r.Status != checks.Unchecked || r.Reason != checks.ReasonInternal {
 		t.Errorf("the check that failed gives %s (%s)", r.Status, r.Reason)
 	}
@@ -170,7 +175,7 @@ func TestACheckThatHangsIsLeftBehind(t *testing.T) {
 		return checks.Result{Status: checks.OK}
 	}
 	start := time.Now()
-	links := runPlan(t.Context(), options(Options{Deadline: 50 * time.Millisecond}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	links := runPlan(t.Context(), options(Options{Deadline: 50 * time.Millisecond}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	if took := time.Since(start); took > 50*time.Millisecond+grace+time.Second {
 		t.Errorf("the run took %s", took)
 	}
@@ -191,7 +196,7 @@ func TestTheEndOfTheRunIsNoFaultOfTheLink(t *testing.T) {
 		<-ctx.Done()
 		return checks.Result{Status: checks.Broken, Reason: checks.ReasonTimeout, Findings: []finding.Finding{{ID: "live-timeout"}}}
 	}
-	links := runPlan(t.Context(), options(Options{Deadline: 50 * time.Millisecond, Workers: 3}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	links := runPlan(t.Context(), options(Options{Deadline: 50 * time.Millisecond, Workers: 3}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	for i, l := range links {
 		want := checks.ReasonDeadline
 		if i == 1 {
@@ -237,7 +242,7 @@ func TestDeadAddressesTakeOneTimeoutTogether(t *testing.T) {
 		return checks.Result{Status: checks.Broken, Reason: checks.ReasonSilent, Message: fmt.Sprint(err)}
 	}
 	start := time.Now()
-	links := runPlan(t.Context(), options(Options{Timeout: timeout}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	links := runPlan(t.Context(), options(Options{Timeout: timeout}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	if took := time.Since(start); took > timeout+time.Second {
 		t.Errorf("100 dead links took %s, want at most one timeout (%s) and a second", took, timeout)
 	}
@@ -257,7 +262,7 @@ func TestCancelledRunEndsSoon(t *testing.T) {
 		return checks.Result{Status: checks.Broken, Reason: checks.ReasonTimeout}
 	}
 	start := time.Now()
-	runPlan(ctx, options(Options{}), &kopano.Topology{}, Plan(es, table(es, c), false))
+	runPlan(ctx, options(Options{}), &kopano.Topology{}, plainVantage{}, Plan(es, table(es, c), false))
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("the run went on for %s", took)
 	}
@@ -272,7 +277,7 @@ func TestProgressCountsEveryCheckOnce(t *testing.T) {
 		}
 		seen = append(seen, done)
 	}})
-	runPlan(t.Context(), o, &kopano.Topology{}, Plan(es, table(es, func(context.Context, checks.Target) checks.Result {
+	runPlan(t.Context(), o, &kopano.Topology{}, plainVantage{}, Plan(es, table(es, func(context.Context, checks.Target) checks.Result {
 		return checks.Result{Status: checks.OK}
 	}), false))
 	if !slices.IsSorted(seen) || len(seen) != 20 || seen[19] != 10 {
@@ -309,7 +314,7 @@ func TestFilesAreReadFromThisHost(t *testing.T) {
 	if _, err := w.ReadFile(nil, "/x", 1); !errors.Is(err, vantage.ErrNoRoute) || w.name() != "" {
 		t.Errorf("a file that was not read: %v, from %q", err, w.name())
 	}
-	w.read(nil)
+	w.read(nil, nil)
 	if w.name() != "host" {
 		t.Errorf("a file that was read comes from %q", w.name())
 	}

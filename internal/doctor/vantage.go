@@ -2,12 +2,15 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 	"sync/atomic"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
@@ -21,7 +24,17 @@ type Vantage interface {
 	Route(from *deployment.Service, host string, port int) string
 	// Files reads the files of containers.
 	Files() checks.Files
+	// Reads names the vantage that reads the files and sockets of a service.
+	Reads(s *deployment.Service) string
+	// Why says why containers are not entered although they run; "" when they are.
+	Why() string
+	// Close leaves whatever was entered. Checks that are late get errors.
+	Close() error
 }
+
+// Standing makes the vantage of a run. The snapshot is nil where no engine
+// could be asked.
+type Standing func(*kopano.Topology, *engine.Snapshot) Vantage
 
 // watcher stands between one check and its vantage and notes, for the report,
 // from where the link was last reached.
@@ -39,6 +52,11 @@ func watch(v Vantage, from *deployment.Service) *watcher {
 
 // DialContext dials, see checks.Dialer.
 func (w *watcher) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		conn, err := w.dialer.DialContext(ctx, network, address)
+		w.read(w.from, err)
+		return conn, err
+	}
 	if host, portText, err := net.SplitHostPort(address); err == nil {
 		if port, err := strconv.Atoi(portText); err == nil {
 			w.last.Store(w.vantage.Route(w.from, host, port))
@@ -50,21 +68,31 @@ func (w *watcher) DialContext(ctx context.Context, network, address string) (net
 // ReadFile reads, see checks.Files.
 func (w *watcher) ReadFile(s *deployment.Service, path string, limit int64) ([]byte, error) {
 	data, err := w.files.ReadFile(s, path, limit)
-	w.read(err)
+	w.read(s, err)
 	return data, err
 }
 
 // Stat looks at a file, see checks.Files.
 func (w *watcher) Stat(s *deployment.Service, path string) (checks.FileInfo, error) {
 	info, err := w.files.Stat(s, path)
-	w.read(err)
+	w.read(s, err)
 	return info, err
 }
 
-func (w *watcher) read(err error) {
-	if err == nil {
-		w.last.CompareAndSwap(nil, vantage.FromHost)
+// read notes from where a file or socket was looked for. Not to find it is to
+// have looked.
+func (w *watcher) read(s *deployment.Service, err error) {
+	if !errors.Is(err, vantage.ErrNoRoute) {
+		w.last.CompareAndSwap(nil, w.vantage.Reads(s))
 	}
+}
+
+// inside reports whether the client's address is dialled from its own container.
+func (w *watcher) inside(e *kopano.Edge) bool {
+	if e.Addr.Host == "" {
+		return w.vantage.Reads(e.From) == vantage.FromContainer
+	}
+	return w.vantage.Route(e.From, e.Addr.Host, e.Addr.Port) == vantage.FromContainer
 }
 
 func (w *watcher) name() string {

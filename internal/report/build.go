@@ -21,6 +21,7 @@ type Facts struct {
 
 	Config     string          // the settings file that was obeyed, relative to the deployment; "" for none
 	Suppressed int             // findings that are not in the case
+	Engine     Engine          // what was asked about what runs
 	Eased      map[string]bool // links (kopano.Edge.ID) with every error seen on them suppressed or lowered
 }
 
@@ -37,6 +38,7 @@ func Build(f Facts) *Report {
 		Schema:     Schema,
 		Tool:       Tool{Name: "kopano-doctor", Version: f.Version},
 		Deployment: b.deploymentPart(),
+		Engine:     Engine{b.line(f.Engine.Name), b.line(f.Engine.Project), f.Engine.Containers, b.line(f.Engine.Note)},
 		DurationMS: f.Duration.Milliseconds(),
 		Findings:   make([]Finding, 0, len(f.Case.Findings)),
 		Links:      make([]Link, 0, len(f.Case.Links)),

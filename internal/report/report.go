@@ -10,6 +10,7 @@ type Report struct {
 	Schema     string     `json:"schema"`
 	Tool       Tool       `json:"tool"`
 	Deployment Deployment `json:"deployment"`
+	Engine     Engine     `json:"engine"`
 	DurationMS int64      `json:"duration_ms"`
 	Findings   []Finding  `json:"findings"`
 	Links      []Link     `json:"links"`
@@ -30,6 +31,14 @@ type Deployment struct {
 	Files     []string `json:"files"`
 	EnvFiles  []string `json:"env_files"`
 	Config    string   `json:"config"` // .kopano-doctor.yaml that was obeyed; "" for none
+}
+
+// Engine is the container engine that was asked what runs.
+type Engine struct {
+	Name       string `json:"name"`       // "Docker 28.2.2 at unix:///var/run/docker.sock"; "" when none was asked
+	Project    string `json:"project"`    // as it runs there
+	Containers int    `json:"containers"` // of the project
+	Note       string `json:"note"`       // what could not be done, and why; "" when all could
 }
 
 // Finding is a finding.Finding with everything printable and every secret hidden.

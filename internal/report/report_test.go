@@ -59,6 +59,7 @@ func TestGolden(t *testing.T) {
 const jsonContract = `{
  "schema": "", "tool": {"name": "", "version": ""},
  "deployment": {"directory": "", "project": "", "files": [""], "env_files": [""], "config": ""},
+ "engine": {"name": "", "project": "", "containers": 0, "note": ""},
  "duration_ms": 0,
  "findings": [{"id": "", "severity": "", "kind": "", "title": "", "message": "", "subject": "",
    "locations": [{"file": "", "line": 0, "column": 0, "role": "", "excerpt": ""}],

@@ -12,6 +12,7 @@ func sample() *report.Report {
 	r := &report.Report{
 		Schema: report.Schema,
 		Tool:   report.Tool{Name: "kopano-doctor", Version: "1.2.3"},
+		Engine: report.Engine{Name: "Docker 28.2.2 at unix:///var/run/docker.sock", Project: "kopano", Containers: 3, Note: "entering a container needs root"},
 		Deployment: report.Deployment{
 			Directory: "/opt/kopano", Project: "kopano",
 			Files:    []string{"docker-compose.yml", "docker-compose.ports.yml"},

@@ -122,7 +122,23 @@ func (p *printer) header() {
 	if d.Config != "" {
 		p.paragraph("  ", "", nil, "settings: "+d.Config)
 	}
+	p.engine()
 	p.line("")
+}
+
+// engine says who was asked what runs, and what could not be done.
+func (p *printer) engine() {
+	e := p.report.Engine
+	text := e.Name
+	if e.Containers > 0 {
+		text += ": " + count(e.Containers, "container")
+	}
+	if e.Note != "" {
+		text = strings.TrimPrefix(text+"; "+e.Note, "; ")
+	}
+	if text != "" {
+		p.paragraph("  ", "", nil, "engine: "+text)
+	}
 }
 
 // root reports whether a finding is told by itself, and not under its cause.

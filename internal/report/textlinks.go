@@ -77,6 +77,8 @@ func from(name string) string {
 	switch name {
 	case vantage.FromHost:
 		return "from this host"
+	case vantage.FromContainer:
+		return "from its container"
 	case vantage.FromResolve:
 		return "by --resolve"
 	}

@@ -55,18 +55,20 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, &DialError{Route: route, Err: err}
 	}
-	return dialEach(ctx, network, route, addresses)
+	dialer := net.Dialer{FallbackDelay: -1}
+	return dialEach(ctx, network, route, addresses, dialer.DialContext)
 }
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // dialEach tries the addresses in turn. Like package net it divides what is
 // left of the time, so that one dead address does not use up all of it, and
 // reports the first error, since the first address is the preferred one.
-func dialEach(ctx context.Context, network string, route Route, addresses []netip.AddrPort) (net.Conn, error) {
-	dialer := net.Dialer{FallbackDelay: -1}
+func dialEach(ctx context.Context, network string, route Route, addresses []netip.AddrPort, dial dialFunc) (net.Conn, error) {
 	var first *DialError
 	for i, a := range addresses {
 		try, cancel := context.WithDeadline(ctx, shareOfTime(ctx, len(addresses)-i))
-		conn, err := dialer.DialContext(try, network, a.String())
+		conn, err := dial(try, network, a.String())
 		cancel()
 		if err == nil {
 			return conn, nil

@@ -19,6 +19,8 @@ type Host struct {
 	names      Names
 	pins       Pins
 	volumes    string // folder of the engine's named volumes
+
+	running map[string]Running // containers whose addresses this machine reaches; by service
 }
 
 // DockerVolumes is where Docker keeps named volumes unless its data-root is
@@ -34,6 +36,14 @@ func NewHost(d *deployment.Deployment, names Names, pins Pins) *Host {
 func (h *Host) WithVolumes(dir string) *Host {
 	c := *h
 	c.volumes = dir
+	return &c
+}
+
+// withAddresses gives the same vantage where ports that are not published are
+// reached by the addresses of the containers.
+func (h *Host) withAddresses(running map[string]Running) *Host {
+	c := *h
+	c.running = running
 	return &c
 }
 
@@ -58,6 +68,13 @@ func (h *Host) Route(from *deployment.Service, host string, port int) (Route, er
 	}
 	if address, ok := h.published(to, port); ok {
 		return Route{address, FromHost}, nil
+	}
+	if h.running != nil {
+		running, ok := h.running[to.Name]
+		if ok && len(running.Addresses) > 0 {
+			return Route{joinHostPort(running.Addresses[0].String(), port), FromHost}, nil
+		}
+		return Route{}, noRoute("the port is not published, and %s has no address here; pass --resolve %s=ADDR:PORT", to.Name, joinHostPort(host, port))
 	}
 	return Route{}, noRoute("no container engine is used and the port is not published; run on the Docker host or pass --resolve %s=ADDR:PORT",
 		joinHostPort(host, port))

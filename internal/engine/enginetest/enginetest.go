@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -29,6 +30,8 @@ type Project struct {
 	Name  string
 	Dir   string
 	Image string
+	// Subnet is what files name SUBNET: three numbers of an address, as 172.30.7.
+	Subnet string
 
 	t      testing.TB
 	API    *client.Client
@@ -60,7 +63,8 @@ func Prepare(t testing.TB, files map[string]string) *Project {
 	id := make([]byte, 4)
 	_, _ = rand.Read(id)
 	name := "kdt" + hex.EncodeToString(id)
-	p := &Project{Name: name, Dir: filepath.Join(t.TempDir(), name), Image: "kopano-doctor-test/" + name + ":1", t: t, API: api}
+	p := &Project{Name: name, Dir: filepath.Join(t.TempDir(), name), Image: "kopano-doctor-test/" + name + ":1",
+		Subnet: fmt.Sprintf("172.30.%d", id[0]), t: t, API: api}
 	p.importImage(p.Image)
 	if err := os.Mkdir(p.Dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -87,7 +91,7 @@ func (p *Project) Write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(name, []byte(strings.NewReplacer(Image, p.Image, "SHARED", p.Name+"-shared").Replace(text)), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(strings.NewReplacer(Image, p.Image, "SHARED", p.Name+"-shared", "SUBNET", p.Subnet).Replace(text)), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }

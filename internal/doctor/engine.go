@@ -1,0 +1,86 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+	"github.com/kopano-doctor/kopano-doctor/internal/report"
+)
+
+// EngineSays is what is known of the container engine.
+type EngineSays struct {
+	Snapshot *engine.Snapshot // nil: there is none, or it could not be asked
+	Note     string           // what could not be done, for a person; "" when all could
+	Failed   bool             // it is there or was asked for, and could not be asked
+}
+
+// AskEngine asks the engine that flag, the environment, Docker's settings or
+// the well-known sockets name, about a deployment.
+func AskEngine(flag string, getenv func(string) string) func(context.Context, *deployment.Deployment) EngineSays {
+	return func(ctx context.Context, d *deployment.Deployment) EngineSays {
+		c, err := engine.Open(ctx, flag, getenv)
+		if err != nil {
+			// Without any engine on this machine the files and what is published
+			// are all there is; nobody asked for more.
+			none := errors.Is(err, engine.ErrNone) && flag == "" && getenv("DOCKER_HOST") == ""
+			return EngineSays{Note: err.Error(), Failed: !none}
+		}
+		defer c.Close()
+		s, err := c.Look(ctx, wanted(d))
+		if err != nil {
+			return EngineSays{Note: err.Error(), Failed: true}
+		}
+		return EngineSays{Snapshot: s, Note: aboutProject(d, s)}
+	}
+}
+
+func wanted(d *deployment.Deployment) engine.Wanted {
+	w := engine.Wanted{Project: d.Project, Dir: d.Dir}
+	for _, s := range d.Services {
+		if s.Image != "" {
+			w.Images = append(w.Images, s.Image)
+		}
+	}
+	return w
+}
+
+// aboutProject says what is odd about the project as the engine has it.
+func aboutProject(d *deployment.Deployment, s *engine.Snapshot) string {
+	switch {
+	case len(s.Containers) == 0:
+		return fmt.Sprintf("no container of the project %s exists there; was it started with another name (-p), or on another machine?", d.Project)
+	case s.Project != d.Project:
+		return fmt.Sprintf("it runs as the project %s there; pass -p %[1]s, or set COMPOSE_PROJECT_NAME", s.Project)
+	}
+	return ""
+}
+
+// containerFindings compares what runs with the files. What explains a link
+// that is seen to be broken becomes an error.
+func containerFindings(t *kopano.Topology, s *engine.Snapshot, links []diagnosis.Link) []finding.Finding {
+	broken := map[string]bool{}
+	for _, l := range links {
+		broken[l.Edge.ID] = l.Result.Status == checks.Broken
+	}
+	return checks.RaiseContainers(checks.Containers(t, s), func(id string) bool { return broken[id] })
+}
+
+// engineFacts gives what the report says about the engine.
+func engineFacts(says EngineSays, why string) report.Engine {
+	out := report.Engine{Note: says.Note}
+	if s := says.Snapshot; s != nil {
+		out.Name, out.Project, out.Containers = s.Engine.String(), s.Project, len(s.Containers)
+	}
+	if why != "" {
+		out.Note = strings.TrimPrefix(out.Note+"; "+why, "; ")
+	}
+	return out
+}
