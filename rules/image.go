@@ -122,7 +122,7 @@ func imageLatest(in *Input) []finding.Finding {
 		}
 		names = append(names, s.Name)
 		if l := floatingTag(in, s); l != nil {
-			places = append(places, l.At.As(role), s.Locate("image").As(finding.Origin))
+			places = append(places, l.ValueAt.As(role), s.Locate("image").As(finding.Origin))
 			continue
 		}
 		places = append(places, s.Locate("image").As(role))

@@ -249,7 +249,7 @@ func targets(cmd string) []string {
 func namePlaces(in *Input) []finding.Location {
 	var out []finding.Location
 	if l := definition(in, "COMPOSE_PROJECT_NAME"); l != nil {
-		out = append(out, l.At.As(finding.Related))
+		out = append(out, l.ValueAt.As(finding.Related))
 	}
 	for _, role := range []kopano.Role{kopano.Server, kopano.ZPush} {
 		for _, s := range in.Topology.Services(role) {
