@@ -4,6 +4,8 @@ package checks_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +174,11 @@ func lookAt(t *testing.T, p *enginetest.Project) (*engine.Snapshot, *kopano.Topo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return lookFor(t, p, d), kopano.Recognise(d)
+}
+
+func lookFor(t *testing.T, p *enginetest.Project, d *deployment.Deployment) *engine.Snapshot {
+	t.Helper()
 	c, err := engine.Open(t.Context(), "", func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +188,7 @@ func lookAt(t *testing.T, p *enginetest.Project) (*engine.Snapshot, *kopano.Topo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, kopano.Recognise(d)
+	return s
 }
 
 func find(found []finding.Finding, reason, subject string) (finding.Finding, bool) {
@@ -214,4 +221,49 @@ func ids(found []finding.Finding) []string {
 		out = append(out, f.ID+" "+f.Subject+": "+f.Message)
 	}
 	return out
+}
+
+// The bundled deployment, started by Docker Compose from the files as they
+// are, save for images, commands and what binds it to the machine, is called
+// different in nothing. KOPANO_DOCTOR_ENGINE_DEPLOYMENTS names more folders.
+func TestAWholeDeploymentIsAsTheFilesSay(t *testing.T) {
+	folders := append([]string{"../testdata/deployments/full"}, strings.Fields(os.Getenv("KOPANO_DOCTOR_ENGINE_DEPLOYMENTS"))...)
+	for _, dir := range folders {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			p := enginetest.Prepare(t, nil)
+			if err := os.CopyFS(p.Dir, os.DirFS(dir)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := deployment.Load(t.Context(), deployment.Options{Dir: p.Dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var over strings.Builder
+			over.WriteString("services:\n")
+			for _, s := range d.Services {
+				// No healthcheck, since a stand-in has no shell to run it; depends_on waits for none then.
+				fmt.Fprintf(&over, "  %s: {image: STANDIN, build: !reset null, entrypoint: [/standin], command: [\"say=up\"], ports: !reset [], healthcheck: !reset null, depends_on: !reset {}, container_name: !reset null, read_only: false, mem_limit: !reset null}\n", s.Name)
+			}
+			p.Write("over.yaml", over.String())
+			files := append(slices.Clone(d.Files), "over.yaml")
+			args := []string{"-p", p.Name}
+			for _, f := range files {
+				args = append(args, "-f", f)
+			}
+			p.Compose(append(args, "up", "-d")...)
+			t.Cleanup(func() { p.Compose(append(args, "down", "-v", "-t", "0")...) })
+
+			d, err = deployment.Load(t.Context(), deployment.Options{Dir: p.Dir, Files: files, ProjectName: p.Name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := lookFor(t, p, d)
+			if len(s.Containers) != len(d.Services) {
+				t.Errorf("%d containers of %d services", len(s.Containers), len(d.Services))
+			}
+			for _, f := range checks.Containers(kopano.Recognise(d), s) {
+				t.Errorf("%s %s: %s", f.ID, f.Subject, f.Message)
+			}
+		})
+	}
 }
