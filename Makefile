@@ -17,6 +17,16 @@ help: ## list these targets
 build: ## build bin/kopano-doctor for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BINARY) ./cmd/kopano-doctor
 
+# The image holds the program, the certificates of known authorities, and nothing else.
+ENGINE ?= docker
+IMAGE  ?= kopano-doctor:latest
+.PHONY: image
+image: ## make the image for helpers, on the engine that $(ENGINE) uses
+	rm -rf bin/image && mkdir -p bin/image/etc/ssl/certs
+	CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/image/kopano-doctor ./cmd/kopano-doctor
+	for f in /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem; do [ ! -e $$f ] || { cp $$f bin/image/etc/ssl/certs/ca-certificates.crt; break; }; done
+	tar -C bin/image --owner=0 --group=0 -c . | $(ENGINE) import -c 'ENTRYPOINT ["/kopano-doctor"]' - $(IMAGE)
+
 .PHONY: demo
 demo: build servers ## run the doctor on the bundled deployment, with real servers and one fault
 	$(GO) run ./internal/lab/demo -doctor $(BINARY) -deployment testdata/deployments/full

@@ -40,7 +40,7 @@ type program struct {
 	rules          []rules.Rule
 	checks         map[string]checks.Check // by the ID of their link
 	vantage        func(vantage.Pins, vantage.Mode) doctor.Standing
-	engine         func(flag string, getenv func(string) string) func(context.Context, *deployment.Deployment) doctor.EngineSays
+	engine         func(doctor.EngineOptions) func(context.Context, *deployment.Deployment) doctor.EngineSays
 	now            func() time.Time
 	code           int // of a command that ran to its end
 }
@@ -153,7 +153,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand()},
+		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
@@ -73,8 +74,9 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
 		&cli.StringSliceFlag{Name: "resolve", Usage: "pin an address: `NAME:PORT=ADDR:PORT` connects to ADDR:PORT where the files say NAME:PORT; may be given again"},
-		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: container is the calling service's own, host this machine, auto the best there is"},
+		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: container is the calling service's own, helper one beside it, host this machine, auto the best there is"},
 		&cli.StringFlag{Name: "engine", Usage: "`ADDRESS` of the container engine, as in DOCKER_HOST, instead of the one that docker uses; none asks nobody"},
+		&cli.StringFlag{Name: "helper-image", Value: engine.DefaultHelperImage, Usage: "`IMAGE` with this program, for helpers; make image makes it, and nothing is pulled"},
 		&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how much `TIME` to give each answer"},
 		&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how much `TIME` to give all connections together"},
 		&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given again"},
@@ -112,7 +114,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		Rules:      p.rules,
 		Checks:     p.checks,
 		Vantage:    p.vantage(set.pins, vantage.Mode(f.from.value)),
-		Engine:     p.askEngine(c.String("engine")),
+		Engine:     p.askEngine(c.String("engine"), c.String("helper-image")),
 		Now:        p.now,
 		Progress:   progress.show,
 	}
@@ -141,11 +143,11 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 }
 
 // askEngine gives the way to ask the engine; nil where nobody is to be asked.
-func (p *program) askEngine(flag string) func(context.Context, *deployment.Deployment) doctor.EngineSays {
-	if flag == "none" || p.engine == nil {
+func (p *program) askEngine(address, image string) func(context.Context, *deployment.Deployment) doctor.EngineSays {
+	if address == "none" || p.engine == nil {
 		return nil
 	}
-	return p.engine(flag, p.getenv)
+	return p.engine(doctor.EngineOptions{Address: address, Image: image, Getenv: p.getenv})
 }
 
 // loadOptions gives the loader's options. Files are named as for docker

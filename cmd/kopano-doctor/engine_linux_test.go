@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,6 +198,68 @@ func TestCheckOnTheEngine(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	})
+	image := p.Program(".")
+	t.Run("helpers, by those who may not enter", func(t *testing.T) {
+		r, _ := asUser(t, 65534, socketGroup(t), nil, "--helper-image", image, p.Dir)
+		if !strings.Contains(r.Engine.Note, "a helper beside each container looks instead") {
+			t.Errorf("engine: %+v", r.Engine)
+		}
+		throughHelpers(t, r)
+	})
+	t.Run("helpers, since they are wanted", func(t *testing.T) {
+		r, _ := asUser(t, 0, 0, nil, "--from", "helper", "--helper-image", image, p.Dir)
+		if r.Engine.Note != "" {
+			t.Errorf("engine: %+v", r.Engine)
+		}
+		throughHelpers(t, r)
+	})
+	t.Run("helpers, on an engine that is elsewhere", func(t *testing.T) {
+		r, _ := asUser(t, 0, 0, []string{"DOCKER_HOST=" + overTCP(t)}, "--helper-image", image, p.Dir)
+		if !strings.Contains(r.Engine.Note, "not on this machine") || r.Engine.Containers != 5 {
+			t.Errorf("engine: %+v", r.Engine)
+		}
+		throughHelpers(t, r)
+	})
+	t.Run("no image for helpers", func(t *testing.T) {
+		r, _ := asUser(t, 65534, socketGroup(t), nil, "--helper-image", "no-such/image", p.Dir)
+		if !strings.Contains(r.Engine.Note, "no-such/image is not on the engine") || theLink(t, r, "server-database@kopano_server").Vantage != "host" {
+			t.Errorf("engine: %+v", r.Engine)
+		}
+	})
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run("helpers, ended by "+signal.String(), func(t *testing.T) {
+			p.Compose("pause", "db")
+			defer p.Compose("unpause", "db")
+			cmd := asProcess(t, 0, 0, nil, "--from", "helper", "--helper-image", image, p.Dir)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			helping := func() bool {
+				now := present(t, p)
+				return strings.Count(now, "helper ") == 2 && strings.Count(now, " running") >= 2 && !strings.Contains(now, " created")
+			}
+			for range 100 {
+				if helping() {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if !helping() {
+				t.Errorf("there are not the two helpers:\n%s", present(t, p))
+			}
+			_ = cmd.Process.Signal(signal)
+			_ = cmd.Wait()
+			for range 100 {
+				if signal != syscall.SIGKILL || !strings.Contains(present(t, p), "helper") {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if now := present(t, p); strings.Contains(now, "helper") {
+				t.Errorf("helpers are left:\n%s", now)
+			}
+		})
+	}
 	t.Run("interrupted", func(t *testing.T) {
 		p.Compose("pause", "db")
 		defer p.Compose("unpause", "db")
@@ -212,6 +276,47 @@ func TestCheckOnTheEngine(t *testing.T) {
 	if after := present(t, p); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
+}
+
+// throughHelpers holds a report to what helpers see.
+func throughHelpers(t *testing.T, r *report.Report) {
+	t.Helper()
+	for id, want := range map[string]string{
+		"server-database@kopano_server": "wrong-protocol", "server-ldap@kopano_server": "no-such-host", "dagent-server@kopano_dagent": "wrong-protocol",
+	} {
+		if l := theLink(t, r, id); l.Vantage != "helper" || l.Status != "broken" || l.Reason != want {
+			t.Errorf("%s: %+v", id, l)
+		}
+	}
+	if l := theLink(t, r, "server-database@kopano_server"); !strings.Contains(l.Message, "(db:3306)") {
+		t.Errorf("the address is not told: %s", l.Message)
+	}
+}
+
+// overTCP makes the engine one that is reached over TCP.
+func overTCP(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			engine, err := net.Dial("unix", "/var/run/docker.sock")
+			if err != nil {
+				conn.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(engine, conn); engine.Close() }()
+			go func() { _, _ = io.Copy(conn, engine); conn.Close() }()
+		}
+	}()
+	return "tcp://" + l.Addr().String()
 }
 
 // present lists what the engine has of the project: its containers with their
@@ -239,7 +344,7 @@ func present(t *testing.T, p *enginetest.Project) string {
 		t.Fatal(err)
 	}
 	for _, c := range labelled.Items {
-		out = append(out, "helper "+c.ID)
+		out = append(out, "helper "+c.ID+" "+string(c.State))
 	}
 	slices.Sort(out)
 	return strings.Join(out, "\n")

@@ -75,7 +75,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"check", good, "--format"}, "a value is missing after --format"},
 		{[]string{"check", "--fail-on", "fatal", good}, "choose one of error, warning, info, never"},
 		{[]string{"check", "--color", "sometimes", good}, "choose one of auto, always, never"},
-		{[]string{"check", "--from", "moon", good}, "choose one of auto, container, host"},
+		{[]string{"check", "--from", "moon", good}, "choose one of auto, container, helper, host"},
 		{[]string{"check", "--resolve", "db=127.0.0.1", good}, "--resolve db=127.0.0.1"},
 		{[]string{"check", "--resolve", "db:3306", good}, `there is no "="`},
 		{[]string{"check", "--timeout", "5", good}, "write a number with its unit"},
@@ -135,7 +135,7 @@ func TestHelpNamesEveryFlagOfTheContract(t *testing.T) {
 	help := run(t, nil, "check", "--help").stdout
 	for _, flag := range []string{
 		"--offline", "--format text|json", "--output FILE", "--fail-on error|warning|info|never", "--resolve NAME:PORT=ADDR:PORT",
-		"--from auto|container|host", "--engine ADDRESS", "--timeout TIME", "--deadline TIME", "-f, --file FILE", "--env-file FILE", "--profile NAME",
+		"--from auto|container|helper|host", "--helper-image IMAGE", "--engine ADDRESS", "--timeout TIME", "--deadline TIME", "-f, --file FILE", "--env-file FILE", "--profile NAME",
 		"-p, --project-name NAME", "--color auto|always|never", "--config FILE", "--no-config", "--baseline FILE", "--write-baseline FILE", "--no-inline-ignores", "(default: 5s)", "(default: 1m)",
 	} {
 		if !strings.Contains(help, flag) {

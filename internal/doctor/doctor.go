@@ -5,13 +5,13 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/config"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
-	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
@@ -70,7 +70,10 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	found = append(found, unexplainedProblems(d, found)...)
 
 	says := o.ask(ctx, d)
-	links, why := o.look(ctx, t, says.Snapshot)
+	if says.Close != nil {
+		defer says.Close()
+	}
+	links, why := o.look(ctx, t, says)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -97,15 +100,27 @@ func (o Options) ask(ctx context.Context, d *deployment.Deployment) EngineSays {
 
 // look runs the checks, and says why they did not stand in the containers when
 // these run and they did not.
-func (o Options) look(ctx context.Context, t *kopano.Topology, s *engine.Snapshot) ([]diagnosis.Link, string) {
+func (o Options) look(ctx context.Context, t *kopano.Topology, says EngineSays) ([]diagnosis.Link, string) {
 	steps := Plan(t.Edges, o.Checks, o.Offline)
 	if o.Offline {
 		return runPlan(ctx, o, t, nil, steps), ""
 	}
-	v := o.Vantage(t, s)
+	v := o.Vantage(t, says)
 	defer v.Close()
+	v.Prepare(ctx, callers(steps))
 	links := runPlan(ctx, o, t, v, steps)
 	return links, v.Why()
+}
+
+// callers gives the services whose links are checked, each once.
+func callers(steps []Step) []*deployment.Service {
+	var out []*deployment.Service
+	for _, s := range steps {
+		if s.Check != nil && s.Edge.From != nil && !slices.Contains(out, s.Edge.From) {
+			out = append(out, s.Edge.From)
+		}
+	}
+	return out
 }
 
 // suppression says what suppresses in this run, and how much of the deployment

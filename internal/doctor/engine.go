@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -13,6 +16,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 // EngineSays is what is known of the container engine.
@@ -20,25 +24,50 @@ type EngineSays struct {
 	Snapshot *engine.Snapshot // nil: there is none, or it could not be asked
 	Note     string           // what could not be done, for a person; "" when all could
 	Failed   bool             // it is there or was asked for, and could not be asked
+
+	Help  func(ctx context.Context, service string, r vantage.Running) (io.ReadWriteCloser, error) // starts a helper; nil where none can be
+	Close func() error                                                                             // ends the conversation; nil: there is none
 }
 
-// AskEngine asks the engine that flag, the environment, Docker's settings or
-// the well-known sockets name, about a deployment.
-func AskEngine(flag string, getenv func(string) string) func(context.Context, *deployment.Deployment) EngineSays {
+// EngineOptions say which engine is asked, and what may be started on it.
+type EngineOptions struct {
+	Address string              // of --engine; "" is where docker would look
+	Image   string              // for helpers
+	Getenv  func(string) string // of this process
+}
+
+// AskEngine asks the engine that the options, the environment, Docker's
+// settings or the well-known sockets name, about a deployment.
+func AskEngine(o EngineOptions) func(context.Context, *deployment.Deployment) EngineSays {
 	return func(ctx context.Context, d *deployment.Deployment) EngineSays {
-		c, err := engine.Open(ctx, flag, getenv)
+		c, err := engine.Open(ctx, o.Address, o.Getenv)
 		if err != nil {
 			// Without any engine on this machine the files and what is published
 			// are all there is; nobody asked for more.
-			none := errors.Is(err, engine.ErrNone) && flag == "" && getenv("DOCKER_HOST") == ""
+			none := errors.Is(err, engine.ErrNone) && o.Address == "" && o.Getenv("DOCKER_HOST") == ""
 			return EngineSays{Note: err.Error(), Failed: !none}
 		}
-		defer c.Close()
 		s, err := c.Look(ctx, wanted(d))
 		if err != nil {
+			_ = c.Close()
 			return EngineSays{Note: err.Error(), Failed: true}
 		}
-		return EngineSays{Snapshot: s, Note: aboutProject(d, s)}
+		return EngineSays{Snapshot: s, Note: aboutProject(d, s), Help: helpBy(c, o.Image), Close: c.Close}
+	}
+}
+
+// helpBy starts helpers from an image that is on the engine. Nothing is pulled.
+func helpBy(c *engine.Client, image string) func(context.Context, string, vantage.Running) (io.ReadWriteCloser, error) {
+	run := time.Now().UTC().Format(time.RFC3339Nano)
+	there := sync.OnceValue(func() bool {
+		c.Sweep(context.Background(), time.Minute)
+		return c.HasImage(context.Background(), image)
+	})
+	return func(ctx context.Context, _ string, r vantage.Running) (io.ReadWriteCloser, error) {
+		if !there() {
+			return nil, fmt.Errorf("a helper could look instead, but its image %s is not on the engine: `make image` makes it", image)
+		}
+		return c.Help(ctx, image, run, r.ID)
 	}
 }
 

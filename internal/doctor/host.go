@@ -12,8 +12,10 @@ import (
 
 // From makes checks stand where the mode says, with some addresses pinned.
 func From(pins vantage.Pins, mode vantage.Mode) Standing {
-	return func(t *kopano.Topology, s *engine.Snapshot) Vantage {
-		return stand{vantage.NewStand(vantage.NewHost(t.Deployment, t, pins), mode, running(s))}
+	return func(t *kopano.Topology, says EngineSays) Vantage {
+		e := running(says.Snapshot)
+		e.Help = says.Help
+		return stand{vantage.NewStand(vantage.NewHost(t.Deployment, t, pins), mode, e)}
 	}
 }
 

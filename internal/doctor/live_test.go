@@ -13,7 +13,6 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
-	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
@@ -38,14 +37,15 @@ func edges(n int) []*kopano.Edge {
 // plainVantage dials as it is told and has no files.
 type plainVantage struct{}
 
-func plain(*kopano.Topology, *engine.Snapshot) Vantage { return plainVantage{} }
+func plain(*kopano.Topology, EngineSays) Vantage { return plainVantage{} }
 
-func (plainVantage) Dialer(*deployment.Service) checks.Dialer      { return &net.Dialer{} }
-func (plainVantage) Route(*deployment.Service, string, int) string { return "host" }
-func (plainVantage) Files() checks.Files                           { return noFiles{} }
-func (plainVantage) Reads(*deployment.Service) string              { return "host" }
-func (plainVantage) Why() string                                   { return "" }
-func (plainVantage) Close() error                                  { return nil }
+func (plainVantage) Dialer(*deployment.Service) checks.Dialer       { return &net.Dialer{} }
+func (plainVantage) Route(*deployment.Service, string, int) string  { return "host" }
+func (plainVantage) Files() checks.Files                            { return noFiles{} }
+func (plainVantage) Reads(*deployment.Service) string               { return "host" }
+func (plainVantage) Why() string                                    { return "" }
+func (plainVantage) Prepare(context.Context, []*deployment.Service) {}
+func (plainVantage) Close() error                                   { return nil }
 
 type noFiles struct{}
 
@@ -97,12 +97,12 @@ func TestOfflineTakesNoVantage(t *testing.T) {
 		t.Error("a check ran offline")
 		return checks.Result{}
 	}
-	o := options(Options{Vantage: func(*kopano.Topology, *engine.Snapshot) Vantage {
+	o := options(Options{Vantage: func(*kopano.Topology, EngineSays) Vantage {
 		t.Error("offline, and yet a dialer was made")
 		return nil
 	}})
 	o.Offline, o.Checks = true, table(es, c)
-	links, _ := o.look(t.Context(), &kopano.Topology{Edges: es}, nil)
+	links, _ := o.look(t.Context(), &kopano.Topology{Edges: es}, EngineSays{})
 	if len(links) != 3 || incomplete(links) {
 		t.Errorf("%d links, incomplete %v", len(links), incomplete(links))
 	}

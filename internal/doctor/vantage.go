@@ -9,7 +9,6 @@ import (
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
-	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
@@ -17,6 +16,9 @@ import (
 // Vantage is where checks stand: how they reach the addresses that a service
 // is told, and the files that it sees.
 type Vantage interface {
+	// Prepare takes up the position from which each of the services is looked
+	// at. It is called once, before everything else.
+	Prepare(ctx context.Context, services []*deployment.Service)
 	// Dialer reaches addresses as they are written in the configuration of
 	// from, which is nil for a client outside the deployment.
 	Dialer(from *deployment.Service) checks.Dialer
@@ -32,9 +34,8 @@ type Vantage interface {
 	Close() error
 }
 
-// Standing makes the vantage of a run. The snapshot is nil where no engine
-// could be asked.
-type Standing func(*kopano.Topology, *engine.Snapshot) Vantage
+// Standing makes the vantage of a run, by what the engine says.
+type Standing func(*kopano.Topology, EngineSays) Vantage
 
 // watcher stands between one check and its vantage and notes, for the report,
 // from where the link was last reached.

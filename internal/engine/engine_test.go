@@ -266,3 +266,26 @@ func write(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+// Helpers that were made and never started are swept away, others are not.
+func TestSweep(t *testing.T) {
+	p := enginetest.Prepare(t, map[string]string{"compose.yaml": `
+services:
+  left: {image: STANDIN, network_mode: none, labels: {kopano-doctor.helper: an-earlier-run}}
+  other: {image: STANDIN, network_mode: none}
+`})
+	p.Compose("create")
+	c := open(t)
+	// Not younger ones: those may be of a run that goes on beside this test.
+	time.Sleep(4 * time.Second)
+	for _, step := range []struct {
+		older time.Duration
+		left  int
+	}{{time.Hour, 2}, {3 * time.Second, 1}} {
+		c.Sweep(t.Context(), step.older)
+		s, err := c.Look(t.Context(), engine.Wanted{Project: p.Name})
+		if err != nil || len(s.Containers) != step.left || len(s.Of("other")) != 1 {
+			t.Errorf("older than %s: %v, %d containers", step.older, err, len(s.Containers))
+		}
+	}
+}

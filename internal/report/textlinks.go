@@ -79,6 +79,8 @@ func from(name string) string {
 		return "from this host"
 	case vantage.FromContainer:
 		return "from its container"
+	case vantage.FromHelper:
+		return "from a helper beside it"
 	case vantage.FromResolve:
 		return "by --resolve"
 	}

@@ -2,8 +2,12 @@ package vantage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // FromContainer is the name of the vantage inside the client's own container.
@@ -12,12 +16,22 @@ const FromContainer = "container"
 // maxNames bounds a container's hosts and resolv.conf files.
 const maxNames = 1 << 20
 
+// place is where a Container stands: it connects to addresses without names,
+// and opens paths.
+type place interface {
+	dial(ctx context.Context, network, address string) (net.Conn, error)
+	socket(ctx context.Context, name string) (net.Conn, error)
+	read(name string, limit int64) ([]byte, error)
+	stat(name string) (FileInfo, error)
+	Close() error
+}
+
 // Container stands in a running container: it dials from its network, looks
 // names up as it does, and reads files below its root. Enter makes one; it is
 // safe for use by many goroutines, also while it is closed.
 type Container struct {
 	service string
-	inside
+	place
 }
 
 // Enter enters the container of a service by the process that the engine names.
@@ -86,4 +100,36 @@ func (c *Container) ReadFile(name string, limit int64) ([]byte, error) {
 func (c *Container) Stat(name string) (FileInfo, error) {
 	info, err := c.stat(name)
 	return info, pathError(err, c.service, name)
+}
+
+var errNotRegular = errors.New("it is not a regular file")
+
+// pathError keeps handles and system calls out of the errors of a path.
+func pathError(err error, service, name string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNoRoute):
+		return err
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%s in %s: %w", name, service, fs.ErrNotExist)
+	case errors.Is(err, syscall.ENOSYS):
+		return noRoute("reading the files of containers needs Linux 5.6 or newer")
+	case errors.Is(err, fs.ErrPermission):
+		return noRoute("%s in %s may not be opened by this user; run as root to have it looked at", name, service)
+	}
+	return fmt.Errorf("%s in %s: %w", name, service, bareOf(err))
+}
+
+// bareOf takes the handle's path out of an error, and keeps what can be asked of it.
+func bareOf(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }

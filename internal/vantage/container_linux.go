@@ -27,31 +27,31 @@ type inside struct {
 // enter opens the process' namespace and root, and makes sure that it belongs
 // to the container. An engine on another machine, or in another PID namespace,
 // names numbers that mean nothing here, or worse, something else.
-func enter(id string, pid int) (inside, error) {
+func enter(id string, pid int) (place, error) {
 	if pid <= 0 || len(id) < 12 {
-		return inside{}, noRoute("the engine names no process of the container")
+		return nil, noRoute("the engine names no process of the container")
 	}
 	proc, err := openAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
-		return inside{}, noRoute("the container's process is not on this machine")
+		return nil, noRoute("the container's process is not on this machine")
 	}
 	defer proc.Close()
 	if !belongs(proc, id) {
-		return inside{}, noRoute("process %d of this machine is not the container's; the engine seems to be elsewhere", pid)
+		return nil, noRoute("process %d of this machine is not the container's; the engine seems to be elsewhere", pid)
 	}
 	netns, err := openIn(proc, "ns/net", unix.O_RDONLY)
 	if err != nil {
-		return inside{}, denied(err)
+		return nil, denied(err)
 	}
 	root, err := openIn(proc, "root", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		netns.Close()
-		return inside{}, denied(err)
+		return nil, denied(err)
 	}
 	in := inside{netns, root}
 	if err := in.within(func() error { return nil }); err != nil {
-		in.Close()
-		return inside{}, denied(err)
+		_ = in.Close()
+		return nil, denied(err)
 	}
 	return in, nil
 }
@@ -226,8 +226,6 @@ func (in inside) socket(ctx context.Context, name string) (net.Conn, error) {
 	return d.DialContext(ctx, "unix", handlePath(handle))
 }
 
-var errNotRegular = errors.New("it is not a regular file")
-
 // handlePath names an open file; the file must stay open as long as it is used.
 func handlePath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
@@ -241,32 +239,4 @@ func openAt(dir int, name string, flags int) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), name), nil
-}
-
-// pathError keeps handles and system calls out of the errors of a path.
-func pathError(err error, service, name string) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return fmt.Errorf("%s in %s: %w", name, service, fs.ErrNotExist)
-	case errors.Is(err, unix.ENOSYS):
-		return noRoute("reading the files of containers needs Linux 5.6 or newer")
-	case errors.Is(err, fs.ErrPermission):
-		return noRoute("%s in %s may not be opened by this user; run as root to have it looked at", name, service)
-	}
-	return fmt.Errorf("%s in %s: %w", name, service, bareOf(err))
-}
-
-// bareOf takes the handle's path out of an error, and keeps what can be asked of it.
-func bareOf(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }

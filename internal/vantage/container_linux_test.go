@@ -52,6 +52,7 @@ func TestFromInsideAContainer(t *testing.T) {
 	p := enginetest.Start(t, map[string]string{"compose.yaml": inside})
 	p.Compose("pause", "frozen")
 	d, stand := standIn(t, p, vantage.Auto)
+	stand.Prepare(t.Context(), d.Services)
 	before := resources(t)
 	from := func(name string) *deployment.Service {
 		s, ok := d.Service(name)
@@ -220,6 +221,7 @@ func TestEnteringTheWrongProcess(t *testing.T) {
 		}
 	}
 	d, stand := standIn(t, p, vantage.Auto)
+	stand.Prepare(t.Context(), d.Services)
 	gone, _ := d.Service("gone")
 	if _, err := stand.From(gone).DialContext(t.Context(), "tcp", "one:1"); !errors.Is(err, vantage.ErrNoRoute) || !strings.Contains(err.Error(), "gone does not run") {
 		t.Errorf("from what does not run: %v", err)

@@ -2,10 +2,14 @@ package vantage
 
 import (
 	"context"
-	"errors"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 )
@@ -17,11 +21,12 @@ type Mode string
 const (
 	Auto          Mode = "auto"      // in the client's container where that can be entered, else on this machine
 	OnlyContainer Mode = "container" // in the client's container, and nowhere else
+	OnlyHelper    Mode = "helper"    // in a container beside the client's, and nowhere else
 	OnlyHost      Mode = "host"      // on this machine
 )
 
 // Modes lists them.
-func Modes() []Mode { return []Mode{Auto, OnlyContainer, OnlyHost} }
+func Modes() []Mode { return []Mode{Auto, OnlyContainer, OnlyHelper, OnlyHost} }
 
 // Running is the container of a service that runs now.
 type Running struct {
@@ -36,6 +41,11 @@ type Engine struct {
 	Known   bool               // there is an engine, and it has containers of the deployment
 	Running map[string]Running // by service
 	Local   bool               // its containers run on this machine, outside any virtual one
+
+	// Help starts a helper in the network of a service's container and gives the
+	// line to the relay in it. Closing the line ends the helper. nil where none
+	// can be started.
+	Help func(ctx context.Context, service string, r Running) (io.ReadWriteCloser, error)
 }
 
 // Stand is where the links of a deployment are looked at from: each from the
@@ -45,14 +55,23 @@ type Stand struct {
 	mode   Mode
 	engine Engine
 
-	mu      sync.Mutex
-	entered map[string]entry // by service
-	closed  bool
+	mu     sync.RWMutex
+	inside map[string]entry // by service
+}
+
+// insider is a Container or a Helper.
+type insider interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	ReadFile(name string, limit int64) ([]byte, error)
+	Stat(name string) (FileInfo, error)
+	Close() error
 }
 
 type entry struct {
-	container *Container
-	err       error
+	insider
+	from string // FromContainer, FromHelper
+	err  error  // why there is none
+	why  error  // why it is not the best
 }
 
 // NewStand makes a stand; host is the second best.
@@ -60,50 +79,95 @@ func NewStand(host *Host, mode Mode, e Engine) *Stand {
 	if e.Local {
 		host = host.withAddresses(e.Running)
 	}
-	return &Stand{host: host, mode: mode, engine: e, entered: map[string]entry{}}
+	return &Stand{host: host, mode: mode, engine: e, inside: map[string]entry{}}
 }
 
-// Close leaves every container that was entered.
+// Prepare takes up a position in the container of each of the services, all at
+// once. Those that are not named are looked at from this machine.
+func (s *Stand) Prepare(ctx context.Context, services []*deployment.Service) {
+	if s.mode == OnlyHost || !s.engine.Known {
+		return
+	}
+	const atOnce = 8
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for _, service := range services {
+		running, ok := s.engine.Running[service.Name]
+		if !ok || ctx.Err() != nil {
+			continue
+		}
+		g.Go(func() error {
+			e := s.position(ctx, service, running)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.inside[service.Name] = e
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions give no error
+}
+
+// position enters a container or, where that cannot be, gets help.
+func (s *Stand) position(ctx context.Context, service *deployment.Service, running Running) entry {
+	why := error(errFar)
+	if s.engine.Local && s.mode != OnlyHelper {
+		c, err := Enter(service.Name, running.ID, running.PID)
+		if err == nil {
+			return entry{insider: c, from: FromContainer}
+		}
+		why = err
+	}
+	if s.mode == OnlyContainer || s.engine.Help == nil {
+		return entry{err: why, why: why}
+	}
+	conn, err := s.engine.Help(ctx, service.Name, running)
+	if err != nil {
+		return entry{err: noRoute("%s; %s", why, err), why: noRoute("%s; %s", why, err)}
+	}
+	h, err := NewHelper(service, conn)
+	if err != nil {
+		return entry{err: err, why: err}
+	}
+	return entry{insider: h, from: FromHelper, why: why}
+}
+
+// Close leaves every container, and ends every helper.
 func (s *Stand) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	var err error
-	for _, e := range s.entered {
-		if e.container != nil {
-			err = errors.Join(err, e.container.Close())
+	var g errgroup.Group
+	for name, e := range s.inside {
+		if e.insider != nil {
+			g.Go(e.Close)
 		}
+		s.inside[name] = entry{err: noRoute("the run is over")}
 	}
-	return err
+	return g.Wait()
 }
 
-// in gives the container of a service: nil, without an error, where this
-// machine is to be taken instead.
-func (s *Stand) in(from *deployment.Service) (*Container, error) {
+// in gives the position in a service's container: nil, without an error, where
+// this machine is to be taken instead.
+func (s *Stand) in(from *deployment.Service) (entry, error) {
+	strict := s.mode == OnlyContainer || s.mode == OnlyHelper
 	if from == nil || s.mode == OnlyHost || !s.engine.Known {
-		return nil, s.strict(from, errNoEngine)
+		if from != nil && strict {
+			return entry{}, errNoEngine
+		}
+		return entry{}, nil
 	}
-	running, ok := s.engine.Running[from.Name]
-	if !ok {
-		return nil, noRoute("%s does not run, so nothing can be tried from it", from.Name)
+	if _, ok := s.engine.Running[from.Name]; !ok {
+		return entry{}, noRoute("%s does not run, so nothing can be tried from it", from.Name)
 	}
-	if !s.engine.Local {
-		return nil, s.strict(from, errFar)
+	s.mu.RLock()
+	e, ok := s.inside[from.Name]
+	s.mu.RUnlock()
+	switch {
+	case ok && e.insider != nil:
+		return e, nil
+	case ok && (strict || e.why == nil):
+		return entry{}, e.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, noRoute("the run is over")
-	}
-	e, ok := s.entered[from.Name]
-	if !ok {
-		e.container, e.err = Enter(from.Name, running.ID, running.PID)
-		s.entered[from.Name] = e
-	}
-	if e.err != nil {
-		return nil, s.strict(from, e.err)
-	}
-	return e.container, nil
+	return entry{}, nil
 }
 
 var (
@@ -111,31 +175,20 @@ var (
 	errFar      = noRoute("the container engine is not on this machine, so its containers cannot be entered")
 )
 
-// strict lets an error stand only where nothing may take the container's place.
-func (s *Stand) strict(from *deployment.Service, err error) error {
-	if from != nil && s.mode == OnlyContainer {
-		return err
-	}
-	return nil
-}
-
-// Why says why containers are not entered, "" when they are, or need not be.
+// Why says why containers are not entered, or only with help; "" when they are,
+// or need not be.
 func (s *Stand) Why() string {
-	if s.mode == OnlyHost || !s.engine.Known {
+	if s.mode == OnlyHelper {
 		return ""
 	}
-	if !s.engine.Local {
-		return errFar.Error()
-	}
-	for name := range s.engine.Running {
-		_, err := s.in(&deployment.Service{Name: name})
-		s.mu.Lock()
-		e := s.entered[name]
-		s.mu.Unlock()
-		if err = errors.Join(err, e.err); err == nil {
-			return ""
-		} else if e.err != nil {
-			return e.err.Error()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, name := range slices.Sorted(maps.Keys(s.inside)) {
+		if e := s.inside[name]; e.why != nil {
+			if e.from == FromHelper {
+				return e.why.Error() + "; a helper beside each container looks instead"
+			}
+			return e.why.Error()
 		}
 	}
 	return ""
@@ -146,12 +199,12 @@ func (s *Stand) Route(from *deployment.Service, host string, port int) (Route, e
 	if address, ok := s.host.pins.Lookup(host, port); ok {
 		return Route{address, FromResolve}, nil
 	}
-	c, err := s.in(from)
+	e, err := s.in(from)
 	switch {
 	case err != nil:
 		return Route{}, err
-	case c != nil:
-		return Route{joinHostPort(host, port), FromContainer}, nil
+	case e.insider != nil:
+		return Route{joinHostPort(host, port), e.from}, nil
 	}
 	return s.host.Route(from, host, port)
 }
@@ -174,12 +227,12 @@ func (d *StandDialer) DialContext(ctx context.Context, network, address string) 
 			return host.DialContext(ctx, network, address)
 		}
 	}
-	c, err := d.stand.in(d.from)
+	e, err := d.stand.in(d.from)
 	switch {
 	case err != nil:
 		return nil, err
-	case c != nil:
-		return c.DialContext(ctx, network, address)
+	case e.insider != nil:
+		return e.DialContext(ctx, network, address)
 	}
 	return host.DialContext(ctx, network, address)
 }
@@ -208,18 +261,18 @@ func (f StandFiles) Stat(s *deployment.Service, name string) (FileInfo, error) {
 
 // in gives the container, nil where its volumes have to do: they are there
 // also when it does not run.
-func (f StandFiles) in(s *deployment.Service) *Container {
-	c, err := f.stand.in(s)
+func (f StandFiles) in(s *deployment.Service) insider {
+	e, err := f.stand.in(s)
 	if err != nil {
 		return nil
 	}
-	return c
+	return e.insider
 }
 
 // Reads names the vantage that reads a service's files and sockets.
 func (s *Stand) Reads(from *deployment.Service) string {
-	if c, err := s.in(from); err == nil && c != nil {
-		return FromContainer
+	if e, err := s.in(from); err == nil && e.insider != nil {
+		return e.from
 	}
 	return FromHost
 }

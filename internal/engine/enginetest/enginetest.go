@@ -173,26 +173,59 @@ func (p *Project) Container(service string) string {
 	return strings.TrimSpace(p.Compose("ps", "-aq", service))
 }
 
-// importImage makes an image that holds the stand-in program and nothing else.
+// importImage makes an image that holds the stand-in program and little else.
 // A second image of the same name takes the name from the first.
 func (p *Project) importImage(name string) {
 	p.t.Helper()
+	p.load(name, p.layer(), `ENTRYPOINT ["/standin"]`, `ENV FROM_IMAGE=yes`)
+}
+
+// Program makes an image that holds one program of this module, as `make image`
+// does, and gives its name.
+func (p *Project) Program(pkg string) string {
+	p.t.Helper()
+	name := "kopano-doctor-test/" + p.Name + ":program"
+	data, err := os.ReadFile(p.build(pkg, "."))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	a := &archive{t: p.t}
+	a.open()
+	a.add(tar.Header{Name: "program", Mode: 0o755, Typeflag: tar.TypeReg}, data)
+	p.load(name, a.close(), `ENTRYPOINT ["/program"]`)
+	return name
+}
+
+func (p *Project) load(name string, layer io.Reader, changes ...string) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	got, err := p.API.ImageImport(ctx, client.ImageImportSource{Source: p.layer(), SourceName: "-"}, name,
-		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/standin"]`, `ENV FROM_IMAGE=yes`}})
+	got, err := p.API.ImageImport(ctx, client.ImageImportSource{Source: layer, SourceName: "-"}, name, client.ImageImportOptions{Changes: changes})
 	if err == nil {
 		_, err = io.Copy(io.Discard, got)
 		_ = got.Close()
 	}
 	if err != nil {
-		p.t.Fatalf("the image of the stand-in cannot be made: %v", err)
+		p.t.Fatalf("the image %s cannot be made: %v", name, err)
 	}
 	made, err := p.API.ImageInspect(ctx, name)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.images = append(p.images, made.ID)
+}
+
+// build compiles a program for containers, and gives its path.
+func (p *Project) build(pkg, dir string) string {
+	p.t.Helper()
+	binary := filepath.Join(p.t.TempDir(), "program")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		p.t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
 }
 
 // Reimport gives the image's name to a new image.
@@ -204,39 +237,48 @@ func (p *Project) Reimport() {
 // layer gives a file system with the program, and folders that tests mount over.
 func (p *Project) layer() io.Reader {
 	p.t.Helper()
-	binary := filepath.Join(p.t.TempDir(), "standin")
 	_, here, _, _ := runtime.Caller(0)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
-	cmd.Dir = filepath.Join(filepath.Dir(here), "standin")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		p.t.Fatalf("go build: %v\n%s", err, out)
-	}
-	data, err := os.ReadFile(binary)
+	data, err := os.ReadFile(p.build(".", filepath.Join(filepath.Dir(here), "standin")))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	add := func(h tar.Header, data []byte) {
-		h.Size, h.ModTime = int64(len(data)), time.Now()
-		if err := w.WriteHeader(&h); err != nil {
-			p.t.Fatal(err)
-		}
-		if _, err := w.Write(data); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	add(tar.Header{Name: "standin", Mode: 0o755, Typeflag: tar.TypeReg}, data)
+	a := &archive{t: p.t}
+	a.open()
+	a.add(tar.Header{Name: "standin", Mode: 0o755, Typeflag: tar.TypeReg}, data)
 	for _, dir := range []string{"tmp", "run", "etc", "data"} {
-		add(tar.Header{Name: dir + "/", Mode: 0o777, Typeflag: tar.TypeDir}, nil)
+		a.add(tar.Header{Name: dir + "/", Mode: 0o777, Typeflag: tar.TypeDir}, nil)
 	}
-	add(tar.Header{Name: "data/greeting", Mode: 0o640, Uid: 1234, Typeflag: tar.TypeReg}, []byte("hello from inside"))
-	add(tar.Header{Name: "data/out", Linkname: "/data/greeting", Typeflag: tar.TypeSymlink}, nil)
-	add(tar.Header{Name: "data/passwd", Linkname: "/etc/passwd-of-the-host", Typeflag: tar.TypeSymlink}, nil)
-	add(tar.Header{Name: "data/up", Linkname: "../../../../../../etc/hostname", Typeflag: tar.TypeSymlink}, nil)
-	if err := w.Close(); err != nil {
-		p.t.Fatal(err)
+	a.add(tar.Header{Name: "data/greeting", Mode: 0o640, Uid: 1234, Typeflag: tar.TypeReg}, []byte("hello from inside"))
+	for name, to := range map[string]string{"data/out": "/data/greeting", "data/passwd": "/etc/passwd-of-the-host", "data/up": "../../../../../../etc/hostname"} {
+		a.add(tar.Header{Name: name, Linkname: to, Typeflag: tar.TypeSymlink}, nil)
 	}
-	return &buf
+	return a.close()
+}
+
+// archive writes a file system for an image.
+type archive struct {
+	t   testing.TB
+	buf bytes.Buffer
+	w   *tar.Writer
+}
+
+func (a *archive) open() { a.w = tar.NewWriter(&a.buf) }
+
+func (a *archive) add(h tar.Header, data []byte) {
+	a.t.Helper()
+	h.Size, h.ModTime = int64(len(data)), time.Now()
+	if err := a.w.WriteHeader(&h); err != nil {
+		a.t.Fatal(err)
+	}
+	if _, err := a.w.Write(data); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *archive) close() io.Reader {
+	a.t.Helper()
+	if err := a.w.Close(); err != nil {
+		a.t.Fatal(err)
+	}
+	return &a.buf
 }
