@@ -148,30 +148,32 @@ func ldapTwoDirectories(in *Input) []finding.Finding {
 		if e.Link.ID != "mail-ldap" && e.Link.ID != "mail-ldap-login" {
 			return nil
 		}
-		for _, server := range in.Topology.EdgesOf("server-ldap") {
-			mine, theirs := directoryOf(e), directoryOf(server)
-			if mine == "" || theirs == "" || mine == theirs || e.To != nil == (server.To != nil) {
-				return nil // two outside may be copies of each other
-			}
-			f := &fault{
-				key:         "directory",
-				message:     e.From.Name + " asks the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + ".",
-				consequence: "Mail for people of the one is refused, and mail for people of the other comes back to its sender.",
-				remedy:      "Write one address for both: LDAP_SERVER in .env.",
-				places:      append(addressPlaces(e), related(addressPlaces(server)...)...),
-			}
-			if e.Link.ID == "mail-ldap-login" {
-				f.key = "login"
-				f.message = e.From.Name + " checks passwords in the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + "."
-				f.consequence = "Users cannot send from mail programs: the password that they know from WebApp is refused."
-				f.remedy = "Write one host into both: LDAP_HOST in .env is LDAP_SERVER without the scheme."
-				if major, known := kopano.MailserverMajor(e.From.Image); known && major >= 13 {
-					f.remedy = "Write one address for both: LDAP_SERVER in .env."
-				}
-			}
-			return f
+		servers := in.Topology.EdgesOf("server-ldap")
+		if len(servers) == 0 {
+			return nil
 		}
-		return nil
+		server := servers[0] // several servers of one Kopano share a directory
+		mine, theirs := directoryOf(e), directoryOf(server)
+		if mine == "" || theirs == "" || mine == theirs || e.To != nil == (server.To != nil) {
+			return nil // two outside may be copies of each other
+		}
+		f := &fault{
+			key:         "directory",
+			message:     e.From.Name + " asks the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + ".",
+			consequence: "Mail for people of the one is refused, and mail for people of the other comes back to its sender.",
+			remedy:      "Write one address for both: LDAP_SERVER in .env.",
+			places:      append(addressPlaces(e), related(addressPlaces(server)...)...),
+		}
+		if e.Link.ID == "mail-ldap-login" {
+			f.key = "login"
+			f.message = e.From.Name + " checks passwords in the directory " + quote(mine) + ", but " + server.From.Name + " asks " + quote(theirs) + "."
+			f.consequence = "Users cannot send from mail programs: the password that they know from WebApp is refused."
+			f.remedy = "Write one host into both: LDAP_HOST in .env is LDAP_SERVER without the scheme."
+			if major, known := kopano.MailserverMajor(e.From.Image); known && major >= 13 {
+				f.remedy = "Write one address for both: LDAP_SERVER in .env."
+			}
+		}
+		return f
 	})
 }
 
