@@ -179,12 +179,14 @@ func TestHostileEngines(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"endless":   endless,
-		"no JSON":   func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
-		"null":      func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "null") },
-		"wrong":     func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"Containers":"many"}`) },
-		"an error":  func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"message":"no"}`, 500) },
-		"elsewhere": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound) },
+		"endless":  endless,
+		"no JSON":  func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") },
+		"null":     func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "null") },
+		"wrong":    func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"Containers":"many"}`) },
+		"an error": func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"message":"no"}`, 500) },
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+		},
 		"containers without anything": func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case strings.HasSuffix(r.URL.Path, "/containers/json"):
