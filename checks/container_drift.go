@@ -83,7 +83,8 @@ func (a about) goneKeys() []string {
 	}
 	var gone []string
 	for key, value := range a.container.Environment {
-		_, kept := a.service.Env[key]
+		// A bare KEY without a value is there, and is up to the shell that starts.
+		_, kept := a.service.Environment[key]
 		given, ofImage := a.container.ImageEnv[key]
 		if !kept && !ofEngine(key) && !(ofImage && given.Reveal() == value.Reveal()) {
 			gone = append(gone, key)

@@ -33,6 +33,7 @@ services:
       KCCONF_SERVER_MYSQL_PASSWORD: 0ld-s3cr3t
       KCCONF_LDAP_LDAP_URI: ldap://ldap:389
       GONE: by-and-by
+      BARE: from-the-shell
     networks: [ldap-net, db-net]
     volumes: ["data:/kopano/data", "./conf:/conf"]
   ldap: {image: STANDIN, command: ["say=slapd starting", "say=cannot open database with 0ld-pw", "exit=1"], environment: {LDAP_ADMIN_PASSWORD: 0ld-pw}, networks: [ldap-net]}
@@ -52,7 +53,7 @@ volumes: {data: {}}
 `
 
 var edits = strings.NewReplacer(
-	"0ld-s3cr3t", "n3w-s3cr3t", "      GONE: by-and-by\n", "      SHELL: ${SHELL_ONLY}\n",
+	"0ld-s3cr3t", "n3w-s3cr3t", "      GONE: by-and-by\n      BARE: from-the-shell\n", "      SHELL: ${SHELL_ONLY}\n      BARE:\n",
 	"data:/kopano/data", "other:/kopano/data", "./conf:/conf", "./conf:/conf:ro", "aliases: [mariadb]", "aliases: [mariadb, database]",
 	"  old: {image: STANDIN, networks: [db-net]}\n", "  kopano_spooler: {image: STANDIN, environment: {SERVICE_TO_START: spooler, KCCONF_SPOOLER_SERVER_SOCKET: \"http://kopano_server:236/\"}, networks: [db-net]}\n",
 	"volumes: {data: {}}", "volumes: {data: {}, other: {}}",
@@ -83,7 +84,7 @@ func TestContainersAgainstTheFiles(t *testing.T) {
 		{"restarting", "loop", "error", "exit code 2", "loop:"},
 		{"paused", "frozen", "error", "is paused", "frozen:"},
 		{"not-created", "kopano_spooler", "warning", "has none", "kopano_spooler:"},
-		{"environment-changed", "kopano_server", "warning", "KCCONF_SERVER_MYSQL_PASSWORD, SHELL, GONE", "n3w"},
+		{"environment-changed", "kopano_server", "warning", "KCCONF_SERVER_MYSQL_PASSWORD, SHELL, GONE.", "n3w"},
 		{"mounts-changed", "kopano_server", "warning", "the volume " + p.Name + "_other at /kopano/data; " + p.Name + "-kopano_server-1 has the volume " + p.Name + "_data", "other:/kopano/data"},
 		{"networks-changed", "db", "warning", "should answer to database as well", "db-net"},
 		{"newer-image", "frozen", "", "", ""},

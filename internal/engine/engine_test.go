@@ -3,10 +3,13 @@ package engine_test
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/engine/enginetest"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 )
 
 func TestLookAtARealProject(t *testing.T) {
@@ -288,6 +292,64 @@ services:
 		s, err := c.Look(t.Context(), engine.Wanted{Project: p.Name})
 		if err != nil || len(s.Containers) != step.left || len(s.Of("other")) != 1 {
 			t.Errorf("older than %s: %v, %d containers", step.older, err, len(s.Containers))
+		}
+	}
+}
+
+// An engine behind TLS that wants a certificate of its clients, as docker's
+// documentation has it set up, with the certificates of DOCKER_CERT_PATH and
+// of a context.
+func TestEngineBehindTLS(t *testing.T) {
+	ca, err := lab.NewCA("the engine's")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := ca.Issue(lab.LeafOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := func(dir string, ca *lab.CA) {
+		write(t, filepath.Join(dir, "ca.pem"), string(ca.PEM()))
+		write(t, filepath.Join(dir, "cert.pem"), string(leaf.CertPEM()))
+		write(t, filepath.Join(dir, "key.pem"), string(leaf.KeyPEM()))
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{leaf.TLS()}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(pong), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	host := "tcp://" + l.Addr().String()
+
+	config := t.TempDir()
+	write(t, filepath.Join(config, "contexts", "meta", hash("safe"), "meta.json"), fmt.Sprintf(`{"Endpoints":{"docker":{"Host":%q}}}`, host))
+	certs(filepath.Join(config, "contexts", "tls", hash("safe"), "docker"), ca)
+	good, other := t.TempDir(), t.TempDir()
+	certs(good, ca)
+	stranger, err := lab.NewCA("a stranger's")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs(other, stranger)
+	for name, c := range map[string]struct {
+		env map[string]string
+		ok  bool
+	}{
+		"DOCKER_CERT_PATH":        {map[string]string{"DOCKER_HOST": host, "DOCKER_CERT_PATH": good, "DOCKER_TLS_VERIFY": "1"}, true},
+		"the context":             {map[string]string{"DOCKER_CONFIG": config, "DOCKER_CONTEXT": "safe"}, true},
+		"without certificates":    {map[string]string{"DOCKER_HOST": host}, false},
+		"an engine of a stranger": {map[string]string{"DOCKER_HOST": host, "DOCKER_CERT_PATH": other}, false},
+		"no such folder":          {map[string]string{"DOCKER_HOST": host, "DOCKER_CERT_PATH": "/nowhere"}, false},
+	} {
+		e, err := engine.Open(t.Context(), "", func(k string) string { return c.env[k] })
+		if err == nil {
+			_ = e.Close()
+		}
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -59,8 +59,8 @@ func run(doctor, source string, healthy bool) (err error) {
 // check runs the doctor on the copy, with every address pinned to the server
 // that plays it, and expects an exit code.
 func (s *stage) check(doctor string, want int) error {
-	args := []string{"check"}
-	shown := "kopano-doctor check"
+	args := []string{"check", "--engine", "none"}
+	shown := "kopano-doctor check --engine none"
 	for _, pin := range s.pins {
 		args = append(args, "--resolve", pin)
 		shown += " \\\n    --resolve " + pin
