@@ -262,7 +262,7 @@ func environmentWays(t *testing.T, file, key string, n *yaml.Node) []change {
 	return out
 }
 
-// missed are damages that are not found, with the reason.
+// missed are damages that are not found at their line, with the reason.
 var missed = map[string]string{
 	"alias: docker-compose.yml services web networks web-net aliases - ${FQDNCLEANED:-domain.invalid} variable misspelt": "with a default the other name is one of its own; that nothing reads FQDNCLEANED in .env any more is found there",
 	"mount: docker-compose.mail.yml services mail volumes - maildata:/var/mail another target":                           "with SMTP_ONLY=1 nothing is kept there",
@@ -272,5 +272,9 @@ var missed = map[string]string{
 	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/log/ removed":                                         "it works without its log",
 	"tmpfs: docker-compose.yml services kopano_webapp tmpfs - /var/lib/kopano-webapp/plugin_files removed":               "it works without the files of plugins",
 	"tmpfs: docker-compose.yml services kopano_zpush tmpfs - /var/log/ removed":                                          "it works without its log",
+	"project: .env COMPOSE_PROJECT_NAME another":                                                                         "the jobs that name the old containers are to be changed, the project's name is named as the other end",
+	"job: docker-compose.yml services kopano_server container_name another":                                              "as the project's name: the jobs are to be changed, this is the other end",
+	"job: docker-compose.yml services kopano_zpush container_name another":                                               "as the project's name: the jobs are to be changed, this is the other end",
+	"mount: docker-compose.mail.yml services mail volumes - mtaconfig:/tmp/docker-mailserver/ another target":            "SSL_CERT_PATH and SSL_KEY_PATH are reported, and the mount as a place worth looking at: nothing says that these files are meant to come from it",
 	"yes and no: docker-compose.yml services kopano_server environment KCCONF_SERVER_SYNC_GAB_REALTIME a word":           "every word but no, false and 0 means yes; only words that mean no are reported",
 }

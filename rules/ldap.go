@@ -374,15 +374,31 @@ func ldapDomainBase(in *Input) []finding.Finding {
 		if derived == "" || strings.HasSuffix(derived, want) {
 			continue
 		}
+		odd, other := domain, base
+		if searchesBelow(in, want) { // two against one
+			odd, other = base, domain
+		}
 		out = append(out, finding.Finding{
 			Subject: s.Name, Key: "LDAP_DOMAIN", Links: linksTo(in, s),
 			Message:     "LDAP_DOMAIN is " + quote(domain.Reveal()) + ", but the base DN " + quote(base.Reveal()) + " belongs to the domain " + quote(derived) + ".",
 			Consequence: "The directory stops when it is started for the first time: no users, no mail, no login.",
 			Remedy:      "Write LDAP_DOMAIN=" + derived + ", or LDAP_BASE_DN=dc=" + strings.ReplaceAll(shortened(want), ".", ",dc="),
-			Locations:   append(domain.Locations(), placed(base, finding.Related)...),
+			Locations:   append(odd.Locations(), placed(other, finding.Related)...),
 		})
 	}
 	return out
+}
+
+// searchesBelow reports whether a service looks for users in the tree of a domain.
+func searchesBelow(in *Input, domain string) bool {
+	for _, s := range in.Deployment.Services {
+		for _, key := range []string{"LDAP_SEARCH_BASE", "KCCONF_LDAP_LDAP_SEARCH_BASE"} {
+			if d := domainOf(value(s, key)); d != "" && d == domain {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // domainOf makes a domain of the dc parts of a DN, as osixia/openldap does.

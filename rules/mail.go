@@ -155,16 +155,16 @@ func mailDoubled(in *Input) []finding.Finding {
 		if !strings.HasPrefix(domain, host+".") && !strings.HasSuffix(host, "."+domain) {
 			continue
 		}
-		remedy := "Write domainname: " + strings.TrimPrefix(domain, host+".")
+		remedy, odd, other := "Write domainname: "+strings.TrimPrefix(domain, host+"."), "domainname", "hostname"
 		if strings.HasSuffix(host, "."+domain) {
-			remedy = "Write hostname: " + strings.TrimSuffix(host, "."+domain)
+			remedy, odd, other = "Write hostname: "+strings.TrimSuffix(host, "."+domain), other, odd
 		}
 		out = append(out, finding.Finding{
 			Subject: s.Name, Key: "hostname",
 			Message:     "hostname " + quote(s.Hostname) + " and domainname " + quote(s.DomainName) + " make " + quote(joinHost(s.Hostname, s.DomainName)) + ".",
 			Consequence: "Other servers see a name that does not exist and may refuse your mail.",
 			Remedy:      remedy,
-			Locations:   []finding.Location{s.Locate("domainname").As(finding.Fix), s.Locate("hostname").As(finding.Related)},
+			Locations:   []finding.Location{s.Locate(odd).As(finding.Fix), s.Locate(other).As(finding.Related)},
 		})
 	}
 	return out
@@ -348,10 +348,14 @@ func mailManual(in *Input) []finding.Finding {
 					f.Locations = append(v.Locations(), placed(kind, finding.Related)...)
 				}
 			case mountOver(s, v.Reveal()) == "":
-				wrong, text := misplaced(in, s, path.Dir(v.Reveal()))
-				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there." + text
+				l := unmounted(in, s, path.Dir(v.Reveal()), "")
+				f.Message = key + " is " + quote(v.Reveal()) + ", but nothing is mounted there." + l.text
 				f.Remedy = "Add to the volumes of " + s.Name + ": ./" + path.Base(v.Reveal()) + ":" + v.Reveal() + ":ro, with the file beside the compose file."
-				f.Locations = append(append(v.Locations(), placed(kind, finding.Related)...), wrong...)
+				f.Locations = append(append(v.Locations(), placed(kind, finding.Related)...), related(l.places[1:]...)...)
+				if l.text != "" {
+					f.Remedy = l.remedy
+					f.Locations = append(l.places, append(placed(v, finding.Related), placed(kind, finding.Related)...)...)
+				}
 			default:
 				continue
 			}

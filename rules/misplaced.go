@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
@@ -12,31 +13,63 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 )
 
-// misplaced finds the mounts of a service that bring to another place what it
-// should have at want: what others mount there, or a volume that is mounted where
-// its image keeps nothing. The text tells of it where there is no doubt.
-func misplaced(in *Input, s *deployment.Service, want string) (places []finding.Location, text string) {
-	var sure, maybe []int
+// lack is a folder that a service does not mount: where to change it, and what
+// to say of a mount that brings the volume to another place.
+type lack struct {
+	places []finding.Location
+	text   string // follows the message; "" when no mount is meant for the folder
+	remedy string
+}
+
+// unmounted tells what to change when a service mounts nothing at want: the mount
+// that brings there what others have at want, or that is named after it; else
+// the list of mounts. remedy is for the second case.
+func unmounted(in *Input, s *deployment.Service, want, remedy string) lack {
+	var stray, maybe []int
 	for i, v := range s.Volumes {
 		switch {
 		case plainTarget(v.Target) == plainTarget(want):
 		case mountedElsewhereAt(in, s, v, want):
-			sure = append(sure, i)
+			stray = append(stray, i)
 		case v.Type == types.VolumeTypeVolume && v.Source != "" && !expectedTarget(in, s, v.Target):
+			if namedAfter(v.Source, want) {
+				stray = append(stray, i)
+			}
 			maybe = append(maybe, i)
 		}
 	}
-	if len(sure) == 0 && len(maybe) == 1 {
-		sure = maybe
+	if len(stray) != 1 {
+		l := lack{places: []finding.Location{s.Locate("volumes").As(finding.Fix)}, remedy: remedy}
+		if len(stray) == 0 && len(maybe) == 1 { // it may be meant, or be another's
+			l.places = append(l.places, s.Locate("volumes", itoa(maybe[0])).As(finding.Related))
+		}
+		return l
 	}
-	for _, i := range append(slices.Clone(sure), maybe...) {
-		places = append(places, s.Locate("volumes", itoa(i)).As(finding.Related))
+	v := s.Volumes[stray[0]]
+	source, options := v.Source, ""
+	if v.ReadOnly {
+		options = ":ro"
 	}
-	if len(sure) > 0 {
-		v := s.Volumes[sure[0]]
-		text = " " + mountName(&v) + " is mounted at " + v.Target + " instead."
+	return lack{
+		places: []finding.Location{s.Locate("volumes", itoa(stray[0])).As(finding.Fix)},
+		text:   " Instead, " + mountName(&v) + " is mounted at " + v.Target + ".",
+		remedy: "Write " + source + ":" + path.Clean(want) + options + " instead of " + source + ":" + v.Target + options + ".",
 	}
-	return distinct(places), text
+}
+
+// namedAfter reports whether a volume has its name from a folder: mysql, or
+// shop_mysql, belongs at /var/lib/mysql, and zpushstates at /var/lib/z-push.
+func namedAfter(volume, folder string) bool {
+	letters := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) {
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, s)
+	}
+	v, f := letters(volume), letters(path.Base(folder))
+	return len(v) > 2 && len(f) > 2 && (strings.Contains(v, f) || strings.Contains(f, v))
 }
 
 // plainTarget writes /var/run as /run, to which it is a link in every image.
@@ -62,6 +95,9 @@ func mountedElsewhereAt(in *Input, s *deployment.Service, v types.ServiceVolumeC
 func expectedTarget(in *Input, s *deployment.Service, target string) bool {
 	target = plainTarget(target)
 	known := []string{"/run/kopano", sslFolder, "/etc/machine-id", "/var/lib/dbus/machine-id"}
+	if in.Topology.Role(s) == kopano.Mail {
+		known = append(known, "/var/mail", "/var/log/mail")
+	}
 	if sys := kopano.SystemOf(in.Topology.Role(s)); sys != nil {
 		for _, m := range sys.Volumes {
 			known = append(known, m.Path)

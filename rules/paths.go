@@ -2,6 +2,7 @@ package rules
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -61,7 +62,7 @@ func pathNotOnVolume(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		p := x.text()
-		if !path.IsAbs(p) || mounted(x.service, p) {
+		if !path.IsAbs(p) || mounted(x.service, p) || losesFolderOf(in, x.service, p) {
 			return nil
 		}
 		if storage := value(x.service, "KCCONF_SERVER_ATTACHMENT_STORAGE"); x.value.Key == "KCCONF_SERVER_ATTACHMENT_PATH" && (storage == "s3" || storage == "database") {
@@ -75,6 +76,13 @@ func pathNotOnVolume(in *Input) []finding.Finding {
 			remedy:      "Mount a named volume at " + folderOf(p) + ", or name a folder below a volume of " + x.service.Name + ".",
 		}
 	})
+}
+
+// losesFolderOf reports whether the folder in which the image keeps its data is
+// not mounted, of which data-not-on-volume tells, and p lies in it.
+func losesFolderOf(in *Input, s *deployment.Service, p string) bool {
+	sys := kopano.SystemOf(in.Topology.Role(s))
+	return sys != nil && slices.ContainsFunc(sys.Volumes, func(m kopano.Mount) bool { return under(p, m.Path) && loses(in, s, m.Path) })
 }
 
 // folderOf gives the folder to mount for a file or folder.

@@ -244,19 +244,15 @@ func targets(cmd string) []string {
 	return out
 }
 
-// namePlaces are the places that give containers their names: the project's, and
-// the names of the services that jobs commonly run in.
-func namePlaces(in *Input) []finding.Location {
+// namePlaces are the places that give the container that a job means its name:
+// the project's, and that of the service.
+func namePlaces(in *Input, name string) []finding.Location {
 	var out []finding.Location
 	if l := definition(in, "COMPOSE_PROJECT_NAME"); l != nil {
 		out = append(out, l.ValueAt.As(finding.Related))
 	}
-	for _, role := range []kopano.Role{kopano.Server, kopano.ZPush} {
-		for _, s := range in.Topology.Services(role) {
-			if s.ContainerName != "" {
-				out = append(out, s.Locate("container_name").As(finding.Related))
-			}
-		}
+	if s := likeService(in, name); s != nil && s.ContainerName != "" {
+		out = append(out, s.Locate("container_name").As(finding.Related))
 	}
 	return out
 }
@@ -270,7 +266,7 @@ func cronContainer(in *Input) []finding.Finding {
 		}
 		known = append(known, s.Name)
 	}
-	found := judge(in, isJob(in), func(x sighting) *verdict {
+	return judge(in, isJob(in), func(x sighting) *verdict {
 		cmd := command(x.text())
 		for _, name := range targets(cmd) {
 			if names[name] {
@@ -284,9 +280,10 @@ func cronContainer(in *Input) []finding.Finding {
 				if s, ok := in.Deployment.Service(name); ok {
 					v.remedy = "Write " + containerNames(in.Deployment, s)[0] + " instead."
 				}
-			} else if best := likeContainer(in, name); best != "" {
-				v.remedy = "Write " + best + " instead, or set COMPOSE_PROJECT_NAME=kopano if this is a new deployment (a changed name leaves the volumes behind)."
+			} else if s := likeService(in, name); s != nil {
+				v.remedy = "Write " + containerNames(in.Deployment, s)[0] + " instead, or set COMPOSE_PROJECT_NAME=kopano if this is a new deployment (a changed name leaves the volumes behind)."
 			}
+			v.related = namePlaces(in, name)
 			v.consequence = "The job never does its work."
 			if strings.HasPrefix(x.value.Key, "CRON_") {
 				v.consequence = "The job fails at its first run, the scheduler ends, and no job runs any more."
@@ -295,10 +292,6 @@ func cronContainer(in *Input) []finding.Finding {
 		}
 		return nil
 	})
-	for i := range found {
-		found[i].Locations = append(found[i].Locations, namePlaces(in)...)
-	}
-	return found
 }
 
 // containerNames gives the names that Compose gives a service's containers:
@@ -310,16 +303,16 @@ func containerNames(d *deployment.Deployment, s *deployment.Service) []string {
 	return []string{d.Project + "-" + s.Name + "-1", d.Project + "_" + s.Name + "_1"}
 }
 
-// likeContainer finds the container that a name of another project means:
+// likeService finds the service whose container a name of another project means:
 // kopano_zpush is mail_zpush in the project mail.
-func likeContainer(in *Input, name string) string {
+func likeService(in *Input, name string) *deployment.Service {
 	short := strings.TrimPrefix(name, "kopano_")
 	for _, s := range in.Deployment.Services {
 		if s.Name == short || s.Name == "kopano_"+short || strings.HasSuffix(s.ContainerName, "_"+short) {
-			return containerNames(in.Deployment, s)[0]
+			return s
 		}
 	}
-	return ""
+	return nil
 }
 
 func cronTerminal(in *Input) []finding.Finding {

@@ -145,19 +145,16 @@ func volumeMissing(in *Input, e *kopano.Edge) *fault {
 		subject: who.Name,
 		key:     "mount " + at,
 		message: who.Name + " mounts nothing at " + at + ", where it meets " + other(e, who).Name + ".",
-		places:  []finding.Location{who.Locate("volumes").As(finding.Fix)},
 	}
 	source := "the same volume at " + at + " on both"
 	if there != nil && there.Source != "" {
 		source = there.Source + ":" + at + " to the volumes of " + who.Name
 	}
-	f.remedy = "Add " + source + "."
 	if who == e.To { // one missing mount for all who look for it
 		f.message = who.Name + " mounts nothing at " + at + ", so that those who look there for its files find nothing."
 	}
-	wrong, text := misplaced(in, who, at)
-	f.message += text
-	f.places = append(f.places, wrong...)
+	l := unmounted(in, who, at, "Add "+source+".")
+	f.message, f.remedy, f.places = f.message+l.text, l.remedy, l.places
 	f.places = append(f.places, related(mountPlace(other(e, who), there))...)
 	f.places = append(f.places, related(addressPlaces(e)...)...)
 	return f
@@ -359,7 +356,8 @@ func dockerSocket(in *Input) []finding.Finding {
 		for i, v := range e.From.Volumes { // the socket, brought to another place
 			if path.Base(v.Source) == "docker.sock" {
 				f.message += " It mounts the socket at " + v.Target + " instead."
-				f.places = append(f.places, e.From.Locate("volumes", itoa(i)).As(finding.Related))
+				f.remedy = "Write /var/run/docker.sock:/var/run/docker.sock:ro there."
+				f.places = []finding.Location{e.From.Locate("volumes", itoa(i)).As(finding.Fix)}
 			}
 		}
 		if e.FromMount != nil {

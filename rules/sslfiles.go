@@ -109,10 +109,8 @@ func sslMissing(in *Input) []finding.Finding {
 		}
 		f := sslFault(e, files)
 		f.message = e.From.Name + " mounts nothing at " + sslFolder + ", so that the files that its settings name are not there."
-		f.remedy = "Add " + volume + ":" + sslFolder + " to the volumes of " + e.From.Name + "."
-		wrong, text := misplaced(in, e.From, sslFolder)
-		f.message += text
-		f.places = append(append([]finding.Location{e.From.Locate("volumes").As(finding.Fix)}, wrong...), f.places...)
+		l := unmounted(in, e.From, sslFolder, "Add "+volume+":"+sslFolder+" to the volumes of "+e.From.Name+".")
+		f.message, f.remedy, f.places = f.message+l.text, l.remedy, append(l.places, f.places...)
 		return f
 	})
 }
@@ -158,10 +156,8 @@ func sslUnshared(in *Input, e *kopano.Edge, files []sighting) *fault {
 	f := sslFault(e, files)
 	f.subject = e.To.Name
 	f.message = e.To.Name + " mounts nothing at " + sslFolder + ", so that nobody else gets what it makes there."
-	f.remedy = "Add " + e.FromMount.Source + ":" + sslFolder + " to the volumes of " + e.To.Name + "."
-	wrong, text := misplaced(in, e.To, sslFolder)
-	f.message += text
-	f.places = append(append([]finding.Location{e.To.Locate("volumes").As(finding.Fix)}, wrong...), f.places...)
+	l := unmounted(in, e.To, sslFolder, "Add "+e.FromMount.Source+":"+sslFolder+" to the volumes of "+e.To.Name+".")
+	f.message, f.remedy, f.places = f.message+l.text, l.remedy, append(l.places, f.places...)
 	return f
 }
 

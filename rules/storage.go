@@ -103,25 +103,27 @@ func dataNotOnVolume(in *Input) []finding.Finding {
 			continue
 		}
 		for _, m := range sys.Volumes {
-			if !keepsAt(in, s, m.Path) {
+			if !loses(in, s, m.Path) {
 				continue
 			}
-			if _, ok := kopano.MountAt(s, m.Path); ok || len(s.VolumesFrom) > 0 || subMounted(s, m.Path) {
-				continue
-			}
-			place := s.Locate("volumes")
-			wrong, text := misplaced(in, s, m.Path)
+			l := unmounted(in, s, m.Path, "Mount a named volume at "+m.Path+".")
 			out = append(out, finding.Finding{
 				Severity: lossOf(sys),
 				Subject:  s.Name, Key: m.Path,
-				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container." + text,
+				Message:     "Nothing is mounted at " + m.Path + ", so it lives inside the container." + l.text,
 				Consequence: "When the container is created anew, at the next update at the latest, this is gone: " + m.Holds + ".",
-				Remedy:      "Mount a named volume at " + m.Path + ".",
-				Locations:   append([]finding.Location{place.As(finding.Fix)}, wrong...),
+				Remedy:      l.remedy,
+				Locations:   l.places,
 			})
 		}
 	}
 	return out
+}
+
+// loses reports whether a service keeps data at a path at which nothing is mounted.
+func loses(in *Input, s *deployment.Service, p string) bool {
+	_, ok := kopano.MountAt(s, p)
+	return !ok && keepsAt(in, s, p) && len(s.VolumesFrom) == 0 && !subMounted(s, p)
 }
 
 // keepsAt reports whether a service really keeps data at the path that the
@@ -185,13 +187,13 @@ func ldapVolumesHalf(in *Input) []finding.Finding {
 		if config {
 			have, lack = lack, have
 		}
-		wrong, text := misplaced(in, s, lack)
+		l := unmounted(in, s, lack, "Mount a volume at "+lack+" too.")
 		out = append(out, finding.Finding{
 			Subject: s.Name, Key: lack,
-			Message:     have + " is on a volume, but " + lack + " is not." + text,
+			Message:     have + " is on a volume, but " + lack + " is not." + l.text,
 			Consequence: "When the container is created anew the directory does not start: no login, no mail.",
-			Remedy:      "Mount a volume at " + lack + " too.",
-			Locations:   append([]finding.Location{s.Locate("volumes").As(finding.Fix)}, wrong...),
+			Remedy:      l.remedy,
+			Locations:   l.places,
 		})
 	}
 	return out
@@ -230,13 +232,12 @@ func machineID(in *Input) []finding.Finding {
 		if len(lacks) == 0 {
 			continue
 		}
-		wrong, text := misplaced(in, s, lacks[0])
 		f := finding.Finding{
 			Subject: s.Name, Key: "machine-id", Links: linksTo(in, s),
-			Message:     "Nothing is mounted at " + list(lacks, 3) + "." + text,
+			Message:     "Nothing is mounted at " + list(lacks, 3) + ".",
 			Consequence: s.Name + " waits for it and then stops.",
 			Remedy:      "Add to volumes: " + "/etc/machine-id:" + strings.Join(lacks, " and /etc/machine-id:"),
-			Locations:   append([]finding.Location{s.Locate("volumes").As(finding.Fix)}, wrong...),
+			Locations:   []finding.Location{s.Locate("volumes").As(finding.Fix)},
 		}
 		if len(lacks) == len(paths) {
 			none = append(none, f)

@@ -28,9 +28,10 @@ type verdict struct {
 	message     string
 	consequence string
 	remedy      string
-	here        bool // the entry itself is to be changed, not the variable that it takes its value from
-	key         bool // the entry's name is what is wrong
-	stops       bool // the service does not start with it: every link to it is down
+	here        bool               // the entry itself is to be changed, not the variable that it takes its value from
+	key         bool               // the entry's name is what is wrong
+	stops       bool               // the service does not start with it: every link to it is down
+	related     []finding.Location // places worth looking at, besides those of the value
 
 	// The change, where there is one right answer; at most one of the three is set.
 	write  string         // the value in place of the whole old one
@@ -112,7 +113,7 @@ func (v verdict) about(in *Input, xs []sighting) finding.Finding {
 		if !slices.Contains(names, x.service.Name) {
 			names = append(names, x.service.Name)
 		}
-		f.Locations = append(f.Locations, v.places(in, x)...)
+		f.Locations = append(f.Locations, append(v.places(in, x), v.related...)...)
 		f.Links = append(f.Links, linksBy(in, x.service, x.value.Key)...)
 		if v.stops {
 			f.Links = append(f.Links, linksTo(in, x.service)...)
