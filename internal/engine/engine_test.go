@@ -308,10 +308,14 @@ func TestEngineBehindTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	own, err := ca.Issue(lab.LeafOptions{ClientOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	certs := func(dir string, ca *lab.CA) {
 		write(t, filepath.Join(dir, "ca.pem"), string(ca.PEM()))
-		write(t, filepath.Join(dir, "cert.pem"), string(leaf.CertPEM()))
-		write(t, filepath.Join(dir, "key.pem"), string(leaf.KeyPEM()))
+		write(t, filepath.Join(dir, "cert.pem"), string(own.CertPEM()))
+		write(t, filepath.Join(dir, "key.pem"), string(own.KeyPEM()))
 	}
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
 		Certificates: []tls.Certificate{leaf.TLS()}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12,
