@@ -147,15 +147,12 @@ func (c *comparison) notCreated(s *deployment.Service) {
 	})
 }
 
-// needed reports whether a service that runs, or a client outside, cannot do
-// without s.
+// needed reports whether a service that runs cannot do without s. What only
+// clients outside would miss may have been left out on purpose.
 func (c *comparison) needed(s *deployment.Service) bool {
 	for _, e := range c.topology.Edges {
-		if e.To != s || e.Link.Optional {
+		if e.To != s || e.Link.Optional || e.From == nil {
 			continue
-		}
-		if e.From == nil {
-			return true
 		}
 		if _, ok := c.snapshot.RunningOf(e.From.Name); ok {
 			return true
