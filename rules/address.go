@@ -337,13 +337,18 @@ func httpsHostPort(in *Input) []finding.Finding {
 		if len(published) == 0 || contains(published, want) || behindProxy(web, v.Reveal()) {
 			continue
 		}
-		out = append(out, finding.Finding{
+		f := finding.Finding{
 			Subject: web.Name, Key: want,
 			Message:     "web's port " + want + " is published as " + list(published, 4) + ", but FQDN " + quote(v.Reveal()) + " leads to port " + want + ".",
 			Consequence: "Browsers that open web on the published port are refused with \"unknown client_id\", since the address differs from the issuer https://" + shortened(v.Reveal()) + ".",
 			Remedy:      "Publish " + want + ":" + want + ". If a proxy outside stands in front, set EMAIL=off and delete FQDNCLEANED.",
 			Locations:   append([]finding.Location{place.As(finding.Fix)}, placed(v, finding.Related)...),
-		})
+		}
+		if l := writtenBy(in, place, published[len(published)-1]); l != nil {
+			f.Remedy = "Write " + l.Key + "=" + want + ". If a proxy outside stands in front, set EMAIL=off and delete FQDNCLEANED."
+			f.Locations = append([]finding.Location{l.ValueAt.As(finding.Fix), place.As(finding.Origin)}, placed(v, finding.Related)...)
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -108,13 +108,20 @@ func portTwice(in *Input) []finding.Finding {
 			if !collide(a.port, b.port) || a.service == b.service && a.port.Target == b.port.Target {
 				continue
 			}
-			out = append(out, finding.Finding{
+			f := finding.Finding{
 				Subject: b.service.Name, Key: b.port.Published + "/" + b.port.Protocol + " " + a.service.Name,
 				Message:     "Port " + b.port.Published + "/" + b.port.Protocol + " of the host is published by " + a.service.Name + " (for its port " + target(a.port) + ") and by " + b.service.Name + " (for its port " + target(b.port) + ").",
 				Consequence: "The container that comes second does not start.",
 				Remedy:      "Give one of the two another port of the host.",
 				Locations:   []finding.Location{b.place().As(finding.Fix), a.place().As(finding.Related)},
-			})
+			}
+			if l := writtenBy(in, b.place(), b.port.Published); l != nil {
+				f.Remedy = "Write another port of the host into " + l.Key + " in line " + itoa(l.At.Line) + " of " + l.At.File + ", or give " + a.service.Name + " one."
+				f.Locations = []finding.Location{l.ValueAt.As(finding.Fix), b.place().As(finding.Origin), a.place().As(finding.Related)}
+			} else if l := writtenBy(in, a.place(), a.port.Published); l != nil {
+				f.Locations = append(f.Locations, l.ValueAt.As(finding.Related))
+			}
+			out = append(out, f)
 		}
 	}
 	return out

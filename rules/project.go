@@ -141,6 +141,17 @@ func guiltyOf(in *Input, s *deployment.Service) *deployment.EnvLine {
 	return nil
 }
 
+// writtenBy gives the line of an env file whose variable, at a place, makes the
+// given value; nil when the value stands at the place itself.
+func writtenBy(in *Input, at finding.Location, value string) *deployment.EnvLine {
+	for _, m := range variableName.FindAllStringSubmatch(textAt(in, at), -1) {
+		if l := definition(in, m[1]); l != nil && l.Reveal() == value {
+			return l
+		}
+	}
+	return nil
+}
+
 func legacyLinks(in *Input) []finding.Finding {
 	fields := []string{"links", "external_links", "volumes_from"}
 	var places []finding.Location

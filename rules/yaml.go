@@ -176,14 +176,16 @@ func valueChanges(in *Input) []finding.Finding {
 		}
 		key := sc.Path[3]
 		message := key + " is written as " + quote(sc.Text) + ", but the container gets " + quote(v.String()) + "."
+		remedy := "Put the value in quotes: " + key + ": " + quote(sc.Text)
 		if v.IsSecret() {
+			remedy = "Put the value in quotes."
 			message = "The value of " + key + " is not in quotes, and the container gets another one than is written."
 		}
 		out = append(out, finding.Finding{
 			Subject: sc.Path[1], Key: key,
 			Message:     message,
 			Consequence: "The program works with a value that nobody wrote.",
-			Remedy:      "Put the value in quotes.",
+			Remedy:      remedy,
 			Locations:   []finding.Location{sc.At.As(finding.Fix)},
 			Edits:       in.Deployment.Quote(sc.At),
 		})
