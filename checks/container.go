@@ -213,6 +213,9 @@ func (a about) outOfMemory() {
 func (a about) restarting(severity finding.Severity) {
 	one := a.container
 	message := fmt.Sprintf("%s was restarted %d times; the last time it ended%s with exit code %d%s.%s", one.Name, one.Restarts, at(one.Finished), one.Exit, meaning(one.Exit), a.lastWords())
+	if one.State == engine.Running { // the engine has forgotten how it ended
+		message = fmt.Sprintf("%s was restarted %d times, the last time%s.%s", one.Name, one.Restarts, at(one.Started), a.lastWords())
+	}
 	if one.OOMKilled {
 		a.outOfMemory()
 		return
