@@ -346,14 +346,10 @@ func quotesKept(in *Input) []finding.Finding {
 		if x.value.Source != deployment.FromEnvironment || !inQuotes(x.text()) {
 			return nil
 		}
-		plain := "…"
-		if !x.value.IsSecret() {
-			plain = strings.Trim(x.text(), x.text()[:1])
-		}
 		return &verdict{
 			message:     "The quotes around the value of " + x.value.Key + " are a part of it.",
 			consequence: "The program gets the value with quotes and does not recognise it.",
-			remedy:      "Leave the quotes out, or put them around the whole item: - \"" + x.value.Key + "=" + plain + "\"",
+			remedy:      "Leave the quotes out, or put them around the whole item: - \"" + x.value.Key + "=…\"", // the value may be a secret of another name
 			edits:       in.Deployment.Unquote(x.value.At),
 		}
 	})
