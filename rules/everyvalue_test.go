@@ -27,11 +27,34 @@ import (
 // in the table free, with the reason; a new value that has no way to be broken
 // and no reason fails the test.
 //
+// The same is tried on upstream's deployment where it is at hand; there, values
+// that are in no class are left out.
+//
 // Each try loads the whole deployment. A plain run takes every fourth, one
 // under the race detector every thirtieth, `make mutations` all of them.
 func TestEveryValue(t *testing.T) {
-	const dir = "../testdata/deployments/full"
-	damages := damagesOf(t, dir)
+	t.Run("full", func(t *testing.T) { everyValue(t, walk{t: t, dir: "../testdata/deployments/full", own: true}) })
+	t.Run("corpus", func(t *testing.T) { everyValue(t, walk{t: t, dir: filepath.Join(corpus(t), "kopano-docker")}) })
+}
+
+// walk goes through the files of one deployment.
+type walk struct {
+	t   *testing.T
+	dir string
+	own bool // ours, of which every value has a class, and every miss a reason
+}
+
+// unknown reports a value that is in no class.
+func (w walk) unknown(file string, line int, what any) {
+	w.t.Helper()
+	if w.own {
+		w.t.Errorf("%s:%d: nobody knows how to break %v", file, line, what)
+	}
+}
+
+func everyValue(t *testing.T, w walk) {
+	dir := w.dir
+	damages := w.damages()
 	step := 4
 	switch {
 	case os.Getenv("KOPANO_DOCTOR_MUTATIONS") == "all":
@@ -52,11 +75,13 @@ func TestEveryValue(t *testing.T) {
 		case results[i] > 0:
 			found[d.class]++
 			bySeverity[results[i]]++
-			if known {
+			if known && w.own {
 				t.Errorf("found, although the table says that it is not: %s: %s", d, reason)
 			}
 		case known:
 			t.Logf("not found: %s: %s", d, reason)
+		case !w.own && missedUpstream(d) != "":
+			t.Logf("not found: %s: %s", d, missedUpstream(d))
 		default:
 			t.Errorf("not found, and no reason is given: %s", d)
 		}
@@ -179,31 +204,39 @@ func textAt(t *testing.T, dir string, l finding.Location) string {
 	return lines[l.Line-1]
 }
 
-// damagesOf gives every damage to every line of a deployment.
-func damagesOf(t *testing.T, dir string) []damage {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
+// damages gives every damage to every line of a deployment.
+func (w walk) damages() []damage {
+	w.t.Helper()
+	env := w.read(".env")
+	compose := strings.Split(regexp.MustCompile(`(?m)^COMPOSE_FILE=(.*)$`).FindStringSubmatch(string(env))[1], ":")
+	out := w.inEnvFile(".env", strings.Split(string(env), "\n"))
+	for _, file := range compose {
+		data := w.read(file)
+		out = append(out, w.inCompose(file, data, strings.Split(string(data), "\n"))...)
 	}
-	var out []damage
-	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(string(data), "\n")
-		if strings.HasSuffix(e.Name(), ".yml") {
-			out = append(out, inCompose(t, e.Name(), data, lines)...)
-		} else {
-			out = append(out, inEnvFile(t, e.Name(), lines)...)
+	files, err := filepath.Glob(filepath.Join(w.dir, "*.env"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range files {
+		if file := filepath.Base(f); file != ".env" {
+			out = append(out, w.inEnvFile(file, strings.Split(string(w.read(file)), "\n"))...)
 		}
 	}
 	return out
 }
 
+func (w walk) read(file string) []byte {
+	w.t.Helper()
+	data, err := os.ReadFile(filepath.Join(w.dir, file))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return data
+}
+
 // inEnvFile breaks the values of an env file.
-func inEnvFile(t *testing.T, file string, lines []string) []damage {
+func (w walk) inEnvFile(file string, lines []string) []damage {
 	var out []damage
 	for i, line := range lines {
 		key, value, ok := strings.Cut(line, "=")
@@ -213,34 +246,47 @@ func inEnvFile(t *testing.T, file string, lines []string) []damage {
 		add := func(how, text string, near *regexp.Regexp) {
 			out = append(out, damage{classOf(key), file + " " + key + " " + how, file, i + 1, text, near})
 		}
+		if !w.own && file == ".env" && !strings.HasPrefix(key, "COMPOSE_") && !w.reads(key) {
+			continue // nothing depends on it
+		}
 		users := regexp.MustCompile(`\$\{` + regexp.QuoteMeta(key) + `\b`)
 		ways := waysOf(key, strings.Trim(value, `"'`))
 		if len(ways) == 0 && free[key] == "" {
-			t.Errorf("%s:%d: nobody knows how to break %s", file, i+1, key)
+			w.unknown(file, i+1, key)
 		}
-		for _, w := range ways {
-			add(w.how, key+"="+w.value, nil)
+		for _, to := range ways {
+			if text := key + "=" + to.value; w.own || text != line && (to.value != "" || !w.defaulted(key)) {
+				add(to.how, text, nil)
+			}
 		}
-		if file == ".env" && !strings.HasPrefix(key, "COMPOSE_") && free[key] == "" && !defaulted(t, key) {
+		if file == ".env" && len(ways) > 0 && !strings.HasPrefix(key, "COMPOSE_") && !w.defaulted(key) {
 			add("removed", removed, users)
 		}
 	}
 	return out
 }
 
+// reads reports whether a compose file takes a variable.
+func (w walk) reads(key string) bool {
+	w.t.Helper()
+	env := string(w.read(".env"))
+	for _, file := range strings.Split(regexp.MustCompile(`(?m)^COMPOSE_FILE=(.*)$`).FindStringSubmatch(env)[1], ":") {
+		if regexp.MustCompile(`\$\{?` + regexp.QuoteMeta(key) + `\b`).Match(w.read(file)) {
+			return true
+		}
+	}
+	return false
+}
+
 // defaulted reports whether the files do with a default when a variable is gone.
-func defaulted(t *testing.T, key string) bool {
-	t.Helper()
-	files, err := filepath.Glob("../testdata/deployments/full/*.yml")
+func (w walk) defaulted(key string) bool {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "*.yml"))
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	for _, f := range files {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(data), "${"+key+":-") {
+		if strings.Contains(string(w.read(filepath.Base(f))), "${"+key+":-") {
 			return true
 		}
 	}
@@ -255,28 +301,29 @@ func anyName(key, value string) bool {
 }
 
 // inCompose breaks the values of a compose file.
-func inCompose(t *testing.T, file string, data []byte, lines []string) []damage {
-	t.Helper()
+func (w walk) inCompose(file string, data []byte, lines []string) []damage {
+	w.t.Helper()
 	var document yaml.Node
 	if err := yaml.Unmarshal(data, &document); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	var out []damage
 	scalars(document.Content[0], nil, func(path []string, n *yaml.Node) {
 		line := lines[n.Line-1]
+		if len(path) == 4 && path[2] == "environment" && path[3] == "-" {
+			out = append(out, w.inList(file, path[1], line, n)...)
+			return
+		}
 		name := strings.Join(append([]string{file}, path...), " ")
 		if path[len(path)-1] == "-" {
 			name += " " + n.Value
 		}
-		for _, w := range composeWays(t, file, path, n) {
+		for _, to := range w.composeWays(file, path, n) {
 			text := removed
-			if w.value != removed {
-				text = line[:n.Column-1] + w.value
-				if w.whole != "" {
-					text = w.whole
-				}
+			if to.value != removed {
+				text = line[:n.Column-1] + to.value
 			}
-			out = append(out, damage{w.class, name + " " + w.how, file, n.Line, text, nil})
+			out = append(out, damage{to.class, name + " " + to.how, file, n.Line, text, nil})
 		}
 		if key := path[len(path)-1]; len(path) > 3 && path[2] == "environment" && !anyName(key, n.Value) {
 			// A letter is doubled, which every reader takes for another name.
@@ -284,6 +331,30 @@ func inCompose(t *testing.T, file string, data []byte, lines []string) []damage 
 			out = append(out, damage{"name", name + " misspelt", file, n.Line, misspelt, nil})
 		}
 	})
+	return out
+}
+
+// inList breaks an entry of an environment that is written as a list.
+func (w walk) inList(file, service, line string, n *yaml.Node) []damage {
+	key, value, ok := strings.Cut(n.Value, "=")
+	if !ok {
+		return nil // the shell's value
+	}
+	name := strings.Join([]string{file, "services", service, "environment", key}, " ")
+	entry := func(key, value string) string {
+		return line[:n.Column-1] + "'" + strings.ReplaceAll(key+"="+value, "'", "''") + "'"
+	}
+	var out []damage
+	for _, to := range w.environmentWays(file, key, &yaml.Node{Value: value, Line: n.Line}) {
+		changed := strings.Trim(to.value, `"'`)
+		if changed == value || to.how == "no quotes" {
+			continue // an entry of a list is a text with and without quotes
+		}
+		out = append(out, damage{to.class, name + " " + to.how, file, n.Line, entry(key, changed), nil})
+	}
+	if !anyName(key, value) {
+		out = append(out, damage{"name", name + " misspelt", file, n.Line, entry(key+key[len(key)-1:], value), nil})
+	}
 	return out
 }
 
@@ -311,7 +382,6 @@ type change struct {
 	class string
 	how   string
 	value string // the new value, as it is written; removed takes the line away
-	whole string // the new line, where that is easier
 }
 
 // way is one way to break the value of a setting.

@@ -24,18 +24,35 @@ func misspeltRules() []Rule {
 
 // furtherSettings are what images read besides what their links need.
 var furtherSettings = map[kopano.Role][]string{
-	kopano.Web:          {"FQDN", "EMAIL", "TLS_MODE", "TLS_CERT", "TLS_KEY", "DEFAULTREDIRECT"},
-	kopano.SSL:          {"FQDN", "PKI_COUNTRY"},
-	kopano.Konnect:      {"FQDN"},
-	kopano.Kwmserver:    {"INSECURE"},
-	kopano.Kapi:         {"DEFAULT_PLUGIN_PUBS_SECRET_KEY_FILE"},
-	kopano.Server:       {"KCCONF_ADMIN_DEFAULT_STORE_LOCALE"},
-	kopano.ZPush:        {"ZPUSH_ADDITIONAL_FOLDERS"},
-	kopano.Webapp:       {"KCCONF_WEBAPP_OIDC_ISS", "KCCONF_WEBAPP_OIDC_CLIENT_ID", "KCCONF_WEBAPP_CLIENT_TIMEOUT"},
-	kopano.Meet:         {"KCCONF_MEET_guests_enabled", "KCCONF_MEET_disableFullGAB"},
-	kopano.LDAP:         {"LDAP_ORGANISATION", "LDAP_DOMAIN", "LDAP_BASE_DN", "LDAP_ADMIN_PASSWORD", "LDAP_READONLY_USER", "LDAP_READONLY_USER_PASSWORD"},
-	kopano.LDAPAdmin:    {"PHPLDAPADMIN_LDAP_HOSTS", "PHPLDAPADMIN_HTTPS"},
-	kopano.PasswordSelf: {"LDAP_SERVER", "LDAP_BINDDN", "LDAP_BINDPASS", "LDAP_BASE_SEARCH", "MAIL_FROM", "SMTP_HOST", "SMTP_PORT", "SECRETEKEY"},
+	kopano.Web:       {"FQDN", "EMAIL", "TLS_MODE", "TLS_CERT", "TLS_KEY", "DEFAULTREDIRECT", "KONNECTPATH"},
+	kopano.SSL:       {"FQDN", "PKI_COUNTRY"},
+	kopano.Konnect:   {"FQDN", "KONNECT_BACKEND", "LDAP_URI", "LDAP_BASEDN", "LDAP_BINDDN", "LDAP_BINDPW", "LDAP_SCOPE", "LDAP_LOGIN_ATTRIBUTE", "LDAP_EMAIL_ATTRIBUTE", "LDAP_NAME_ATTRIBUTE", "LDAP_UUID_ATTRIBUTE", "LDAP_UUID_ATTRIBUTE_TYPE", "LDAP_FILTER"},
+	kopano.Grapi:     {"GRAPI_BACKEND", "LDAP_URI", "LDAP_BASEDN", "LDAP_BINDDN", "LDAP_BINDPW"},
+	kopano.Kwmserver: {"INSECURE"},
+	kopano.Kapi:      {"DEFAULT_PLUGIN_PUBS_SECRET_KEY_FILE"},
+	kopano.Server:    {"KCCONF_ADMIN_DEFAULT_STORE_LOCALE"},
+	kopano.ZPush:     {"ZPUSH_ADDITIONAL_FOLDERS", "KCCONF_SERVERHOSTNAME", "KCCONF_SERVERPORT"},
+	kopano.Kdav:      {"KCCONF_SERVERHOSTNAME", "KCCONF_SERVERPORT"},
+	kopano.Webapp: {"KCCONF_WEBAPP_OIDC_ISS", "KCCONF_WEBAPP_OIDC_CLIENT_ID", "KCCONF_WEBAPP_CLIENT_TIMEOUT", "ADDITIONAL_KOPANO_WEBAPP_PLUGINS",
+		"KCCONF_SERVERHOSTNAME", "KCCONF_SERVERPORT"},
+	kopano.Meet:      {"KCCONF_MEET_guests_enabled", "KCCONF_MEET_disableFullGAB", "KCCONF_MEET_oidc_useImplicitFlow", "KCCONF_MEET_minimumVersion"},
+	kopano.LDAP:      {"LDAP_ORGANISATION", "LDAP_DOMAIN", "LDAP_BASE_DN", "LDAP_ADMIN_PASSWORD", "LDAP_READONLY_USER", "LDAP_READONLY_USER_PASSWORD"},
+	kopano.LDAPAdmin: {"PHPLDAPADMIN_LDAP_HOSTS", "PHPLDAPADMIN_HTTPS"},
+	kopano.PasswordSelf: {"LDAP_SERVER", "LDAP_BINDDN", "LDAP_BINDPASS", "LDAP_BASE_SEARCH", "MAIL_FROM", "SMTP_HOST", "SMTP_PORT", "SECRETEKEY",
+		"LDAP_LOGIN_ATTRIBUTE", "SMTP_SECURE_TYPE", "SMTP_AUTOTLS", "WHO_CAN_CHANGE_PASSWORD", "QUESTIONS_ENABLED", "PASSWORD_HASH", "PASSWORD_NO_REUSE",
+		"PASSWORD_MIN_LENGTH", "PASSWORD_MAX_LENGTH", "PASSWORD_MIN_LOWERCASE", "PASSWORD_MIN_UPPERCASE", "PASSWORD_MIN_DIGIT", "PASSWORD_MIN_SPECIAL"},
+}
+
+// startSettings are what the start scripts of Kopano's own images read.
+var startSettings = []string{"AUTOCONFIGURE", "DISABLE_CHECKS", "DISABLE_CONFIG_CHANGES", "KOPANO_CONFIG_PATH", "ADDITIONAL_KOPANO_PACKAGES"}
+
+// readBy gives the settings that a role's image is known to read.
+func readBy(role kopano.Role) []string {
+	known := append(settingsRead(role), furtherSettings[role]...)
+	if sys := kopano.SystemOf(role); sys != nil && sys.MachineID { // made from Kopano's base image
+		known = append(known, startSettings...)
+	}
+	return known
 }
 
 func serviceSettingMisspelt(in *Input) []finding.Finding {
@@ -45,7 +62,7 @@ func serviceSettingMisspelt(in *Input) []finding.Finding {
 	}
 	return judge(in, want, func(x sighting) *verdict {
 		role, key := in.Topology.Role(x.service), x.value.Key
-		known := append(settingsRead(role), furtherSettings[role]...)
+		known := readBy(role)
 		if slices.Contains(known, key) {
 			return nil
 		}
