@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceDetector says that every step takes many times as long.
+const raceDetector = true
