@@ -28,9 +28,6 @@ func DockerReasons() []ReasonDoc {
 func CheckDocker(ctx context.Context, t Target) Result {
 	c := newClimb(t, "docker")
 	socket := t.Edge.Addr.Path
-	if socket == "" {
-		socket = t.Edge.Addr.Text
-	}
 	w := &web{target: t, socket: socket}
 	a, f := w.get(ctx, "http://docker/_ping")
 	switch {

@@ -41,9 +41,6 @@ const maxShared = 1 << 20
 // container sees it.
 func CheckFolder(_ context.Context, t Target) Result {
 	c := &folderClimb{climb: newClimb(t, "files"), name: t.Edge.Addr.Path}
-	if c.name == "" {
-		c.name = t.Edge.Addr.Text
-	}
 	c.address = c.name
 	switch t.Edge.Link.ID {
 	case "server-attachments":

@@ -70,7 +70,7 @@ func CheckGrapi(ctx context.Context, t Target) Result {
 		f := &failure{Resolve, ReasonNoWorker, "there is no socket rest0.sock in " + folder, nil}
 		return c.fail(c.broke(f, "There is no socket of "+c.to("kopano_grapi"), c.mounts(),
 			fmt.Sprintf("Look whether %s runs (docker compose ps %s). If it does, both must mount the same volume at %s, and %s must be the folder that it uses.",
-				c.to("kopano_grapi"), c.to("kopano_grapi"), socketFolder(folder), c.settingName())))
+				c.to("kopano_grapi"), c.to("kopano_grapi"), path.Dir(folder), c.settingName())))
 	case well == 0:
 		return c.fail(c.broke(broken, "No worker of "+c.to("kopano_grapi")+" answers", c.mounts(),
 			fmt.Sprintf("Restart it, and look what it says: docker compose logs %s.", c.to("kopano_grapi"))))

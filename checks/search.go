@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
@@ -30,10 +31,10 @@ func SearchReasons() []ReasonDoc {
 // nothing would keep everybody else from searching.
 func CheckSearch(ctx context.Context, t Target) Result {
 	c := newClimb(t, "search")
-	path := t.Edge.Addr.Path
-	p, f := dialSocket(ctx, t, path)
+	socket := t.Edge.Addr.Path
+	p, f := dialSocket(ctx, t, socket)
 	if f != nil {
-		return c.noSocket(f, "kopano_search", path)
+		return c.noSocket(f, "kopano_search", socket)
 	}
 	defer p.Close()
 	c.address = p.address
@@ -47,22 +48,22 @@ func CheckSearch(ctx context.Context, t Target) Result {
 	}
 	text := strings.TrimSpace(string(line))
 	if !strings.HasPrefix(text, "OK:") {
-		f := &failure{Ask, ReasonNotSearch, fmt.Sprintf("%s answers PROPS with: %s", path, oneLine(text)), nil}
+		f := &failure{Ask, ReasonNotSearch, fmt.Sprintf("%s answers PROPS with: %s", socket, oneLine(text)), nil}
 		return c.fail(c.broke(f, "What answers on search's socket is not search", c.mounts(),
-			"Look which service makes "+path+", and write the socket of kopano_search into "+c.settingName()+"."))
+			"Look which service makes "+socket+", and write the socket of kopano_search into "+c.settingName()+"."))
 	}
-	return c.ok(Ask, "kopano_search answers on %s", path)
+	return c.ok(Ask, "kopano_search answers on %s", socket)
 }
 
 // noSocket is a link over a unix socket that cannot be opened.
-func (c *climb) noSocket(f *failure, server, path string) Result {
+func (c *climb) noSocket(f *failure, server, socket string) Result {
 	if f.status() == Unchecked {
 		return c.fail(f)
 	}
 	if to := c.target.Edge.To; to != nil {
 		server = to.Name
 	}
-	remedy := fmt.Sprintf("Look whether %s runs (docker compose ps %s); if it does, both must mount the same volume at %s.", server, server, socketFolder(path))
+	remedy := fmt.Sprintf("Look whether %s runs (docker compose ps %s); if it does, both must mount the same volume at %s.", server, server, path.Dir(socket))
 	title := "There is no socket of " + server
 	if f.Reason == ReasonStaleSocket {
 		title = server + " is gone and has left its socket"

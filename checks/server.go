@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
@@ -108,12 +107,4 @@ func (c *climb) mounts() []finding.Location {
 		places = append(places, e.To.At.As(finding.Related))
 	}
 	return places
-}
-
-// socketFolder is the folder that both ends mount.
-func socketFolder(path string) string {
-	if i := strings.LastIndexByte(path, '/'); i > 0 {
-		return path[:i]
-	}
-	return "/"
 }

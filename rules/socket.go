@@ -124,14 +124,7 @@ func listenPath(e *kopano.Edge) string {
 
 // under reports whether a path is a folder or lies in it; /var/run is /run.
 func under(p, folder string) bool {
-	clean := func(s string) string {
-		s = path.Clean("/" + s)
-		if rest, ok := strings.CutPrefix(s, "/var/run"); ok && (rest == "" || rest[0] == '/') {
-			s = "/run" + rest
-		}
-		return s
-	}
-	p, folder = clean(p), clean(folder)
+	p, folder = plainTarget(p), plainTarget(folder)
 	return p == folder || strings.HasPrefix(p, folder+"/")
 }
 

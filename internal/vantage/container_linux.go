@@ -191,11 +191,7 @@ func (in inside) read(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		return nil, ErrTooLarge
-	}
-	return data, err
+	return readAtMost(file, limit)
 }
 
 func (in inside) stat(name string) (FileInfo, error) {

@@ -45,12 +45,21 @@ func (f Files) ReadFile(s *deployment.Service, name string, limit int64) ([]byte
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s in %s is not a regular file", name, s.Name)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	data, err := readAtMost(file, limit)
+	if errors.Is(err, ErrTooLarge) {
+		return nil, fmt.Errorf("%s in %s: %w", name, s.Name, err)
+	}
+	return data, err
+}
+
+// readAtMost reads to the end, or fails with ErrTooLarge when there is more than limit.
+func readAtMost(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s in %s: %w", name, s.Name, ErrTooLarge)
+		return nil, ErrTooLarge
 	}
 	return data, nil
 }

@@ -257,11 +257,7 @@ func (here) read(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		return nil, ErrTooLarge
-	}
-	return data, err
+	return readAtMost(file, limit)
 }
 
 func (here) stat(name string) (FileInfo, error) {
