@@ -23,7 +23,7 @@ func Docs() []Doc {
 			"Connects as the client's URI says (ldap, ldaps, StartTLS), logs in with the client's bind DN and password, reads the search base, and looks for users with the filter that the client uses.",
 			"It asks for no attributes and reads at most two pages of entries.", LDAPReasons()},
 		{CheckMariaDB, "mariadb", "MariaDB: Kopano's database",
-			"Reads the greeting, logs in as kopano_server does, opens its database, and looks at the tables, the schema's version and the server settings that Kopano needs.",
+			"Reads the greeting, logs in as kopano_server does, opens its database, and looks at the tables (engine, character set, damage, size), at the releases that have used them, at where the attachments are noted to be, and at the settings and counters of the server that matter to Kopano.",
 			"Only SELECT and SHOW. A host that the server has blocked after errors is not tried again.", MariaDBReasons()},
 		{CheckWebCertificate, "certificate", "Certificate: the public one of web",
 			"A TLS handshake for the name in FQDN at the address that browsers use: chain, names, validity now and in 30 days, strength of key and signature, then one page.",

@@ -28,11 +28,20 @@ const (
 	ReasonForeignDB     Reason = "foreign-database"
 	ReasonTablesMissing Reason = "tables-missing"
 	ReasonSchemaNewer   Reason = "schema-newer"
+	ReasonSchemaOlder   Reason = "schema-too-old"
+	ReasonDowngrade     Reason = "downgrade"
+	ReasonUpgrade       Reason = "upgrade-ahead" // an info
+	ReasonTableDamaged  Reason = "table-damaged"
 	ReasonEngine        Reason = "wrong-engine"
+	ReasonAttachments   Reason = "attachment-storage"
 	ReasonThreadStack   Reason = "thread-stack"
 	ReasonReadOnly      Reason = "read-only"
+	ReasonRecovery      Reason = "force-recovery"     // a warning where the server still takes changes
 	ReasonPacket        Reason = "max-allowed-packet" // a warning
 	ReasonCharset       Reason = "charset"            // a warning
+	ReasonConnections   Reason = "connections-short"  // a warning
+	ReasonNumbers       Reason = "numbers-run-out"    // a warning
+	ReasonMemory        Reason = "small-buffer-pool"  // an info
 	ReasonServerEOL     Reason = "server-eol"         // a warning
 	ReasonQueryFailed   Reason = "query-failed"
 )
@@ -52,13 +61,22 @@ func MariaDBReasons() []ReasonDoc {
 		ReasonDoc{ReasonForeignDB, Ask, "The database belongs to another program."},
 		ReasonDoc{ReasonTablesMissing, Ask, "Some of Kopano's tables are missing."},
 		ReasonDoc{ReasonSchemaNewer, Ask, "A newer kopano_server has changed the tables; an older one does not start on them."},
+		ReasonDoc{ReasonSchemaOlder, Ask, "The tables are older than any Kopano brings up to date."},
+		ReasonDoc{ReasonDowngrade, Ask, "A newer kopano_server than the one of the image has used the database; the older one does not start on it."},
+		ReasonDoc{ReasonTableDamaged, Ask, "The server cannot open a table of the database."},
+		ReasonDoc{ReasonAttachments, Ask, "attachment_storage is another one than the database says; kopano_server does not start."},
 		ReasonDoc{ReasonEngine, Ask, "A table is kept by another engine than InnoDB."},
 		ReasonDoc{ReasonThreadStack, Ask, "thread_stack is too small for kopano_server."},
 		ReasonDoc{ReasonReadOnly, Ask, "The server takes no changes."},
+		ReasonDoc{ReasonRecovery, Ask, "innodb_force_recovery is set; a warning where the server still takes changes."},
 		ReasonDoc{ReasonNoPrivilege, Ask, "The user may not read Kopano's tables."},
 		ReasonDoc{ReasonQueryFailed, Ask, "A question failed for another reason."},
 		ReasonDoc{ReasonPacket, Ask, "max_allowed_packet is smaller than kopano_server wants it; a warning."},
 		ReasonDoc{ReasonCharset, Ask, "The tables hold no four-byte characters, such as emoji; a warning."},
+		ReasonDoc{ReasonConnections, Ask, "All connections of the server were in use at once, or nearly are; a warning."},
+		ReasonDoc{ReasonNumbers, Ask, "A table has used nine tenths of the numbers that its rows can have; a warning."},
+		ReasonDoc{ReasonMemory, Ask, "The database is larger than 1 GB and more than eight times the memory for it; an info."},
+		ReasonDoc{ReasonUpgrade, Ask, "The image has a newer kopano_server than the last that used the database; an info."},
 		ReasonDoc{ReasonServerEOL, Ask, "The server's version gets no security fixes any more; a warning."},
 	)
 }

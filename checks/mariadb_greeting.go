@@ -18,6 +18,7 @@ const (
 	errDatabaseDenied     = 1044
 	errAccessDenied       = 1045
 	errUnknownDatabase    = 1049
+	errUnknownColumn      = 1054
 	errUserConnections    = 1203
 	errHostBlocked        = 1129
 	errHostNotAllowed     = 1130

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -14,12 +13,11 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 )
 
-// What kopano-core wants of its database.
+// What kopano-core knows of its tables.
 const (
-	newestSchema   = 118      // the last schema of the last release, 11.0.2 (ECDBDef.h)
-	minThreadStack = 262144   // the server ends at start below this (ECServer.cpp)
-	minPacket      = 16776192 // it warns below this (database.hpp)
-	maxRows        = 2000     // no honest answer has more
+	newestSchema = 118  // the last schema of the last release, 11.0.2 (ECDBDef.h)
+	oldestSchema = 63   // releases after 8.4 bring nothing older up to date (ECDatabaseMySQL.cpp)
+	maxRows      = 2000 // no honest answer has more
 )
 
 // kopanoTables are the tables of every schema (ECDatabaseMySQL.cpp).
@@ -35,12 +33,14 @@ type questions struct {
 	conn   *sql.Conn
 	ours   bool // the tables are Kopano's
 	schema int
-	first  *failure // the first that breaks the link; further ones only add findings
+	have   map[string]string // the server's settings, by name
+	first  *failure          // the first that breaks the link; further ones only add findings
 }
 
 // ask asks everything; the failure is the first thing that breaks the link.
 func (q *questions) ask(ctx context.Context) *failure {
-	for _, step := range []func(context.Context) error{q.tables, q.version, q.engines, q.variables, q.charset} {
+	for _, step := range []func(context.Context) error{q.tables, q.version, q.engines, q.attachments, q.variables, q.charset,
+		unseen(q.counters), unseen(q.sizes), unseen(q.numbers)} {
 		q.climb.peer.rung(ctx, q.climb.target)
 		if err := step(ctx); err != nil {
 			return q.failed(ctx, err)
@@ -51,6 +51,19 @@ func (q *questions) ask(ctx context.Context) *failure {
 	}
 	q.life()
 	return q.first
+}
+
+// unseen makes a question that the server need not answer: Kopano itself does
+// without.
+func unseen(ask func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := ask(ctx)
+		var refusal *mysql.MySQLError
+		if errors.As(err, &refusal) {
+			return nil
+		}
+		return err
+	}
 }
 
 func (q *questions) failed(ctx context.Context, err error) *failure {
@@ -81,9 +94,14 @@ func (q *questions) broke(reason Reason, places []finding.Location, title, messa
 
 // warn notes what will bite.
 func (q *questions) warn(reason Reason, title, message, consequence, remedy string) {
-	f := q.climb.finding(reason, q.serverPlaces(), title, message, remedy)
+	q.note(finding.Warning, reason, q.serverPlaces(), title, message, consequence, remedy)
+}
+
+// note adds a finding that does not break the link.
+func (q *questions) note(severity finding.Severity, reason Reason, places []finding.Location, title, message, consequence, remedy string) {
+	f := q.climb.finding(reason, places, title, message, remedy)
 	f.Consequence = consequence
-	q.climb.warn(finding.Warning, f)
+	q.climb.warn(severity, f)
 }
 
 // serverPlaces: a server's own settings are made where the service is.
@@ -149,90 +167,78 @@ func (q *questions) tables(ctx context.Context) error {
 	return nil
 }
 
-// version reads who last changed the tables.
-func (q *questions) version(ctx context.Context) error {
-	var release string
-	var schema int
-	// Tables older than schema 64 have no column micro; they are far too old for every image.
-	err := q.conn.QueryRowContext(ctx, "SELECT CONCAT_WS('.', major, minor, micro), databaserevision FROM versions ORDER BY databaserevision DESC LIMIT 1").Scan(&release, &schema)
-	if errors.Is(err, sql.ErrNoRows) {
-		q.broke(ReasonTablesMissing, q.databasePlaces(), "The database does not say its version",
-			"the table versions is empty", "Restore the database from its backup; a half restored or half made one does not work.")
-		return nil
-	}
+// engines looks who keeps the tables. kopano_server ends at start when it is
+// not InnoDB (ECServer.cpp); a table that cannot be opened has no engine, and
+// the server's words in place of its comment. Only a question for its length
+// makes MariaDB open it.
+func (q *questions) engines(ctx context.Context) error {
+	damaged, err := q.strings(ctx, "SELECT CONCAT(table_name, ': ', table_comment) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine IS NULL AND data_length IS NULL AND table_comment <> ''")
 	if err != nil {
 		return err
 	}
-	q.schema = schema
-	if schema > newestSchema {
-		q.broke(ReasonSchemaNewer, q.databasePlaces(), "The tables are of a newer Kopano",
-			fmt.Sprintf("the tables have schema %d, made by release %s; the newest known one is %d", schema, oneLine(release), newestSchema),
-			"Use an image of kopano_server that is at least as new as the one that changed the tables, or restore the backup from before.")
+	if len(damaged) > 0 {
+		q.broke(ReasonTableDamaged, q.serverPlaces(), "A table of the database cannot be opened",
+			"the server says of the table "+someOf(damaged),
+			fmt.Sprintf("Copy the database's files away first. Then look into the log of %s (docker compose logs %s); if it does not start clean, restore the backup.", q.to(), q.to()))
 	}
-	return nil
-}
-
-// engines: kopano_server ends at start when a table is not InnoDB's (ECServer.cpp).
-func (q *questions) engines(ctx context.Context) error {
 	other, err := q.strings(ctx, "SELECT CONCAT(table_name, ' (', engine, ')') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'")
 	if err != nil || len(other) == 0 {
 		return err
 	}
 	q.broke(ReasonEngine, q.databasePlaces(), "A table is not kept by InnoDB",
-		"kopano_server does not start with tables of another engine: "+strings.Join(other[:min(len(other), 3)], ", "),
+		"kopano_server does not start with tables of another engine: "+someOf(other),
 		"Convert each of them after a backup: ALTER TABLE … ENGINE=InnoDB.")
 	return nil
 }
 
-// variables reads the server's settings that matter.
-func (q *questions) variables(ctx context.Context) error {
-	rows, err := q.conn.QueryContext(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'thread_stack', 'read_only')")
+// to is the name of the database's service, or of its host.
+func (q *questions) to() string { return q.climb.to(q.climb.host) }
+
+// someOf gives the first few of a list, and how many there are more.
+func someOf(list []string) string {
+	const few = 3
+	shown := make([]string, 0, few)
+	for _, s := range list[:min(len(list), few)] {
+		shown = append(shown, oneLine(s))
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(list) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// attachments compares where the attachments are with where they shall be.
+// kopano_server notes it in the table settings, and does not start with another
+// one than auto or the noted one (ECServer.cpp).
+func (q *questions) attachments(ctx context.Context) error {
+	const key = "KCCONF_SERVER_ATTACHMENT_STORAGE"
+	wanted := strings.TrimSpace(q.climb.setting(key))
+	if wanted == "" || wanted == "auto" || q.ignoresConflict() {
+		return nil
+	}
+	var noted string
+	err := q.conn.QueryRowContext(ctx, "SELECT CONVERT(value USING utf8) FROM settings WHERE name = 'attachment_storage'").Scan(&noted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	have := map[string]string{}
-	for rows.Next() && len(have) < maxRows {
-		var name, value string
-		if err := rows.Scan(&name, &value); err != nil {
-			return err
-		}
-		have[strings.ToLower(name)] = value
+	if noted = oneLine(noted); noted == "" || noted == wanted {
+		return nil
 	}
-	q.judge(have)
-	return rows.Err()
+	from := q.climb.target.Edge.From
+	q.broke(ReasonAttachments, valuesLocations(from, key), "The attachments are not where the settings say",
+		fmt.Sprintf("%s says %s, and the database says that the attachments are kept with %s: kopano_server does not start", key, oneLine(wanted), noted),
+		fmt.Sprintf("Set %s back to %s: the attachments do not move by themselves.", written(from, key), noted))
+	return nil
 }
 
-func (q *questions) judge(have map[string]string) {
-	c := q.climb
-	to := c.to(c.host)
-	how := fmt.Sprintf("Start %s with --%%s=%%d (command: in the compose file), or write it below [mysqld] into a .cnf file of the server.", to)
-	if n, ok := number(have["thread_stack"]); ok && n < minThreadStack && c.usesProcedures() {
-		q.broke(ReasonThreadStack, q.serverPlaces(), "thread_stack of the database is too small",
-			fmt.Sprintf("thread_stack is %d on %s; kopano_server wants at least %d and does not start", n, to, minThreadStack), fmt.Sprintf(how, "thread_stack", minThreadStack))
-	}
-	if v := strings.ToUpper(have["read_only"]); v != "" && v != "OFF" && v != "0" {
-		q.broke(ReasonReadOnly, q.serverPlaces(), "The database takes no changes",
-			fmt.Sprintf("read_only is on at %s: it is a replica, or was set so by hand", to),
-			"Write the address of the primary server into KCCONF_SERVER_MYSQL_HOST, or run SET GLOBAL read_only=OFF if this is the one.")
-	}
-	if n, ok := number(have["max_allowed_packet"]); ok && n < minPacket {
-		q.warn(ReasonPacket, "max_allowed_packet of the database is small",
-			fmt.Sprintf("max_allowed_packet is %d on %s; kopano_server wants at least %d", n, to, minPacket),
-			"Large mails and contacts may not be saved.", fmt.Sprintf(how, "max_allowed_packet", 16<<20))
-	}
-}
-
-// usesProcedures: the size of thread_stack matters only with stored
-// procedures, which are on unless turned off (ECServer.cpp).
-func (c *mariaClimb) usesProcedures() bool {
-	value := c.setting("KCCONF_SERVER_ENABLE_SQL_PROCEDURES")
-	return value == "" || switchedOn(value)
-}
-
-func number(s string) (int64, bool) {
-	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
+// ignoresConflict: the option with which kopano_server starts all the same.
+func (q *questions) ignoresConflict() bool {
+	from := q.climb.target.Edge.From
+	return from == nil || strings.Contains(strings.Join(append(slices.Clone(from.Command), from.Entrypoint...), " "), "ignore-attachment-storage-conflict")
 }
 
 // charset reads in which character set Kopano made its tables.
@@ -245,12 +251,21 @@ func (q *questions) charset(ctx context.Context) error {
 		return err
 	}
 	if value = oneLine(value); value != "utf8mb4" {
-		q.warn(ReasonCharset, "The database holds no emoji",
-			fmt.Sprintf("the tables use the character set %s instead of utf8mb4", value),
-			"Emoji and rare characters in subjects and names are lost.",
-			"Make a backup, then run kopano-dbadm usmp in the container of kopano_server.")
+		q.narrow(fmt.Sprintf("the tables use the character set %s instead of utf8mb4", value))
+		return nil
 	}
-	return nil
+	// A dump that was restored with other settings has tables that differ from what Kopano noted.
+	columns, err := q.strings(ctx, "SELECT CONCAT(table_name, ' (', character_set_name, ')') FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'val_string' AND table_name IN ('properties', 'tproperties', 'mvproperties') AND character_set_name <> 'utf8mb4' ORDER BY table_name")
+	if err == nil && len(columns) > 0 {
+		q.narrow("Kopano noted utf8mb4, and these tables use another character set: " + someOf(columns))
+	}
+	return err
+}
+
+func (q *questions) narrow(message string) {
+	q.warn(ReasonCharset, "The database holds no emoji", message,
+		"Emoji and rare characters in subjects and names are lost.",
+		"Make a backup, then run kopano-dbadm usmp in the container of kopano_server.")
 }
 
 // life warns of a server without security fixes.

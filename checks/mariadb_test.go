@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -69,9 +70,28 @@ func TestMariaDBOneFault(t *testing.T) {
 		{name: "an empty database", edit: name("nothing"), expect: mariadbBroken(checks.Ask, checks.ReasonEmptyDB, "MYSQL_DATABASE=", "no tables")},
 		{name: "another program's database", edit: name("other"), expect: mariadbBroken(checks.Ask, checks.ReasonForeignDB, "MYSQL_DATABASE=", "wp_posts")},
 		{name: "a user who may read nearly nothing", edit: user("reader"), expect: mariadbBroken(checks.Ask, checks.ReasonForeignDB, "MYSQL_DATABASE=", "1 tables")},
-		{name: "schema of a newer Kopano", break_: []string{"INSERT INTO kopano.versions VALUES (12, 0, 0, 0, 119, NOW())"},
+		{name: "schema of a newer Kopano", edit: set(".env", "CORE_VERSION=11.0.2", "CORE_VERSION=latest"),
+			break_: []string{"INSERT INTO kopano.versions VALUES (12, 0, 0, 0, 119, NOW())"},
 			fix:    []string{"DELETE FROM kopano.versions WHERE databaserevision = 119"},
 			expect: mariadbBroken(checks.Ask, checks.ReasonSchemaNewer, "MYSQL_DATABASE=", "schema 119, made by release 12.0.0")},
+		{name: "tables that nothing brings up to date", break_: []string{"RENAME TABLE kopano.versions TO other.versions",
+			"CREATE TABLE kopano.versions (major INT, minor INT, revision INT, databaserevision INT, updatetime DATETIME)"},
+			fix:    []string{"DROP TABLE kopano.versions", "RENAME TABLE other.versions TO kopano.versions"},
+			expect: mariadbBroken(checks.Ask, checks.ReasonSchemaOlder, "MYSQL_DATABASE=", "older than schema 64")},
+		{name: "an image older than the database", edit: set(".env", "CORE_VERSION=11.0.2", "CORE_VERSION=10.0.7"),
+			expect: mariadbBroken(checks.Ask, checks.ReasonDowngrade, "  image:", "kopano_server 11.0.2 has used the database (schema 118); the image has 10.0.7")},
+		{name: "an image newer than the database", edit: set(".env", "CORE_VERSION=11.0.2", "CORE_VERSION=11.1.0"),
+			expect: expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-upgrade-ahead", at: "  image:", says: "11.0.2 was the last"}},
+		{name: "an image that does not say its release", edit: set(".env", "CORE_VERSION=11.0.2", "CORE_VERSION=latest"), expect: kopanoSchema},
+		{name: "attachments kept another way", edit: attachmentStorage("s3"),
+			expect: mariadbBroken(checks.Ask, checks.ReasonAttachments, "KCCONF_SERVER_ATTACHMENT_STORAGE=", "kept with files_v2")},
+		{name: "attachments kept as before", edit: attachmentStorage("files_v2"), expect: kopanoSchema},
+		{name: "attachments as they were", edit: attachmentStorage("auto"), expect: kopanoSchema},
+		{name: "restored with a smaller character set", break_: []string{"ALTER TABLE kopano.properties CONVERT TO CHARACTER SET utf8mb3"},
+			fix:    []string{"ALTER TABLE kopano.properties CONVERT TO CHARACTER SET utf8mb4"},
+			expect: expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-charset", at: "  db:", says: "properties (utf8mb3)"}},
+		{name: "numbers used up", break_: []string{"ALTER TABLE kopano.changes AUTO_INCREMENT = 3900000000"}, fix: []string{"ALTER TABLE kopano.changes AUTO_INCREMENT = 1"},
+			expect: expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-numbers-run-out", at: "  db:", says: "used up in changes"}},
 		{name: "a table of another engine", break_: []string{"ALTER TABLE kopano.acl ENGINE=MyISAM"}, fix: []string{"ALTER TABLE kopano.acl ENGINE=InnoDB"},
 			expect: mariadbBroken(checks.Ask, checks.ReasonEngine, "MYSQL_DATABASE=", "acl (MyISAM)")},
 		{name: "a missing table", break_: []string{"RENAME TABLE kopano.lob TO other.lob"}, fix: []string{"RENAME TABLE other.lob TO kopano.lob"},
@@ -115,6 +135,10 @@ func TestMariaDBOneFault(t *testing.T) {
 	}
 }
 
+func attachmentStorage(value string) func(*scene) {
+	return serverSetting("KCCONF_SERVER_ATTACHMENT_STORAGE=" + value)
+}
+
 func serverLeaf(t *testing.T) *lab.Leaf {
 	t.Helper()
 	ca, err := lab.NewCA("Lab")
@@ -137,11 +161,81 @@ func TestMariaDBSettingsOfTheServer(t *testing.T) {
 	release := useUpConnections(t, server)
 	s.want(checkMariaDB(s), mariadbBroken(checks.Authenticate, checks.ReasonTooMany, "MYSQL_HOST=", "1040"))
 	release()
+	s.want(checkMariaDB(s), expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-connections-short", at: "  db:", says: "all 10 connections"})
 
 	// Nobody may log in from here any more.
 	labtest.Check(t, server.Exec("RENAME USER 'kopano'@'%' TO 'kopano'@'10.%'",
 		"DELETE FROM mysql.global_priv WHERE Host NOT IN ('localhost', '10.%')", "FLUSH PRIVILEGES"))
 	s.want(checkMariaDB(s), mariadbBroken(checks.Greet, checks.ReasonHostDenied, "MYSQL_HOST=", "1130"))
+}
+
+// A server that recovers: it is told apart from one that only reads.
+func TestMariaDBRecovery(t *testing.T) {
+	for level, want := range map[string]expect{
+		"1": {status: checks.OK, rung: checks.Ask, id: "live-mariadb-force-recovery", at: "  db:", says: "innodb_force_recovery is 1"},
+		"5": mariadbBroken(checks.Ask, checks.ReasonRecovery, "  db:", "it takes no changes"),
+	} {
+		t.Run(level, func(t *testing.T) {
+			s := newScene(t)
+			server := database(t, s.lab, lab.MariaDBOptions{})
+			labtest.Check(t, server.Restart("innodb_force_recovery="+level))
+			s.pin("db:3306", server.Address)
+			s.want(checkMariaDB(s), want)
+			_, err := connectTo(t, server).Exec("INSERT INTO stores (user_id) VALUES (9)")
+			if (err != nil) != (want.status != checks.OK) {
+				t.Errorf("the server says of a change: %v", err)
+			}
+		})
+	}
+}
+
+func connectTo(t *testing.T, m *lab.MariaDB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s)/%s", m.User, m.Password, m.Address, m.Database))
+	labtest.Check(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// A table whose file is gone, after a restart.
+func TestMariaDBDamagedTable(t *testing.T) {
+	s := newScene(t)
+	server := database(t, s.lab, lab.MariaDBOptions{})
+	server.Stop()
+	labtest.Check(t, os.Remove(server.TableFile("lob")))
+	labtest.Check(t, server.Restart())
+	s.pin("db:3306", server.Address)
+	s.want(checkMariaDB(s), mariadbBroken(checks.Ask, checks.ReasonTableDamaged, "  db:", "lob"))
+}
+
+// The server believes its own statistics, which it reads at its start.
+func TestMariaDBMemory(t *testing.T) {
+	s := newScene(t)
+	server := database(t, s.lab, lab.MariaDBOptions{})
+	s.pin("db:3306", server.Address)
+	tooSmall := expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-small-buffer-pool", at: "  db:", says: "of db is 32 MB"}
+	for _, c := range []struct {
+		pages, pool int
+		want        expect
+	}{{100000, 32, tooSmall}, {60000, 32, kopanoSchema}, {100000, 256, kopanoSchema}} {
+		labtest.Check(t, server.Exec(fmt.Sprintf("REPLACE INTO mysql.innodb_table_stats VALUES ('kopano', 'lob', NOW(), 1, %d, 0)", c.pages)))
+		labtest.Check(t, server.Restart(fmt.Sprintf("innodb_buffer_pool_size=%dM", c.pool)))
+		s.want(checkMariaDB(s), c.want)
+	}
+}
+
+// Each client counts, also before the last connection is gone.
+func TestMariaDBConnectionsNearlyGone(t *testing.T) {
+	s := newScene(t)
+	server := database(t, s.lab, lab.MariaDBOptions{Settings: []string{"max_connections=10"}})
+	s.pin("db:3306", server.Address)
+	db := connectTo(t, server)
+	for range 8 {
+		conn, err := db.Conn(context.Background())
+		labtest.Check(t, err)
+		defer conn.Close()
+	}
+	s.want(checkMariaDB(s), expect{status: checks.OK, rung: checks.Ask, id: "live-mariadb-connections-short", at: "  db:", says: "9 of 10 connections"})
 }
 
 // useUpConnections holds every connection that the server allows: the one more

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,9 @@ type MariaDB struct {
 	User     string
 	Password string
 
-	socket string
+	socket  string
+	restart func(settings []string) (*Process, error)
+	dir     string
 }
 
 // StartMariaDB starts a MariaDB server whose files are new. The error is an
@@ -88,8 +91,31 @@ func (l *Lab) runMariaDB(server, dir string, common []string, o MariaDBOptions) 
 		args = append(args, "--"+s)
 	}
 	ready := func() error { return m.Exec("SELECT 1") }
-	m.Process, err = l.Run(dir, nil, ready, server, args...)
+	m.dir, m.restart = dir, func(settings []string) (*Process, error) {
+		again := slices.Clone(args)
+		for _, s := range settings {
+			again = append(again, "--"+s)
+		}
+		return l.Run(dir, nil, ready, server, again...)
+	}
+	m.Process, err = m.restart(nil)
 	return m, err
+}
+
+// Restart stops the server and starts it again, with more settings, on the same
+// files and the same address.
+func (m *MariaDB) Restart(settings ...string) error {
+	m.Stop()
+	p, err := m.restart(settings)
+	if err == nil {
+		m.Process = p
+	}
+	return err
+}
+
+// TableFile gives the file that holds a table of the database.
+func (m *MariaDB) TableFile(table string) string {
+	return filepath.Join(m.dir, "data", m.Database, table+".ibd")
 }
 
 func (m *MariaDB) fill(o MariaDBOptions) error {
