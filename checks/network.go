@@ -50,7 +50,7 @@ func (f *failure) Unwrap() error { return f.Err }
 // status tells a broken link from one that nobody could look at.
 func (f *failure) status() Status {
 	switch f.Reason {
-	case ReasonNoRoute, ReasonOffline, ReasonBlocked, ReasonDeadline, ReasonNoCheck, ReasonConfig, ReasonInternal:
+	case ReasonNoRoute, ReasonOffline, ReasonBlocked, ReasonDeadline, ReasonNoCheck, ReasonConfig, ReasonInternal, ReasonLimited:
 		return Unchecked
 	}
 	return Broken

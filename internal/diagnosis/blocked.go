@@ -126,7 +126,8 @@ func (g *graph) suffer(i, d int) {
 func ownFault(r checks.Reason) bool {
 	switch r {
 	case checks.ReasonCredentials, checks.ReasonNoSuchHost, checks.ReasonTLSName, checks.ReasonTLSExpired,
-		checks.ReasonTLSNotYet, checks.ReasonTLSUnknown, checks.ReasonPlainOnTLS, checks.ReasonTLSOnPlain, checks.ReasonWrongServer:
+		checks.ReasonTLSNotYet, checks.ReasonTLSUnknown, checks.ReasonPlainOnTLS, checks.ReasonTLSOnPlain, checks.ReasonWrongServer,
+		checks.ReasonAnotherSite, checks.ReasonRedirectLoop:
 		return true
 	}
 	return false

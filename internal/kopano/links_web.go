@@ -25,6 +25,14 @@ var clientLinks = []Link{
 		Source: "kopano-docker web/README.md, examples/apache-proxy.md",
 	},
 	{
+		// What is behind web is told apart from web itself: the pages that it passes on.
+		ID: "client-web-routing", Ref: "L01", From: Client, To: Web, Protocol: ProtoHTTPS,
+		Address: Address{Setting: "FQDN", Form: FormAny, DefaultPort: 443}, Listener: "https",
+		DependsOn: routed(),
+		Loses:     "Some of what people reach at the public address does not answer: WebApp, Meet, phones' synchronisation or sign-in.",
+		Source:    "kopano-docker web/kweb.cfg",
+	},
+	{
 		ID: "client-imap", Ref: "L17", From: Client, To: Gateway, Protocol: ProtoIMAP, Listener: "imap", DependsOn: []string{"gateway-server"},
 		Loses:  "Mail programs get no mail over IMAP.",
 		Source: "kopano-core gateway/Gateway.cpp",
@@ -79,6 +87,15 @@ var clientLinks = []Link{
 		Loses:  "Programs outside the deployment do not reach the directory.",
 		Source: "kopano-docker docker-compose.ldap.yml",
 	},
+}
+
+// routed gives what the pages at the public address hang on.
+func routed() []string {
+	needs := []string{"client-web", "proxy-web"}
+	for _, l := range webLinks {
+		needs = append(needs, l.ID)
+	}
+	return needs
 }
 
 // What the reverse proxy passes on (web/kweb.cfg). The names come from its

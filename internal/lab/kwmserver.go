@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -95,37 +94,4 @@ func wantsUpgrade(r *http.Request) bool {
 func badHandshake(w http.ResponseWriter) {
 	w.Header().Set("Sec-Websocket-Version", "13")
 	http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
-}
-
-// Web is a stand-in for kweb in front of kwmserver, Konnect and kapi, with the routes that matter here (web/kweb.cfg of kopano-docker): the
-// MCU API is not served, health checks are at /upstreams, and what no rule
-// names is 404. An empty address is a server that is down.
-func Web(konnect, kwmserver http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/webapp/", http.StatusFound) })
-	mux.Handle("/api/kwm/v2/", orBadGateway(kwmserver))
-	mux.HandleFunc("/api/kwm/v2/mcu/", http.NotFound)
-	mux.Handle("/upstreams/kwmserver/", http.StripPrefix("/upstreams/kwmserver", orBadGateway(kwmserver)))
-	mux.Handle("/upstreams/konnect/", http.StripPrefix("/upstreams/konnect", orBadGateway(konnect)))
-	mux.Handle("/api/gc/v1/", Apps(AppOptions{}))
-	if konnect != nil {
-		mux.Handle("/signin/v1/identifier", Apps(AppOptions{}))
-	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/konnect/v1/", "/signin/v1/", "/keys", "/authorize", "/oauth/", "/userinfo"} {
-		mux.Handle(path, orBadGateway(konnect))
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Server", "kweb")
-		mux.ServeHTTP(w, r)
-	})
-}
-
-func orBadGateway(h http.Handler) http.Handler {
-	if h != nil {
-		return h
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusBadGateway)
-		fmt.Fprintln(w, "502 Bad Gateway")
-	})
 }

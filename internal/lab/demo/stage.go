@@ -134,6 +134,11 @@ func (s *stage) web() error {
 		return err
 	}
 	s.pin(s.env["FQDN"]+":443", front)
+	plain, err := s.lab.ServeHTTP("", lab.WebPlain(), nil)
+	if err != nil {
+		return err
+	}
+	s.pin(s.env["FQDN"]+":80", plain)
 	for _, server := range []struct {
 		name    string
 		handler http.Handler
