@@ -179,6 +179,7 @@ func (c *certificateClimb) refused(f *failure) Result {
 // judge looks at everything about the certificate; the failure is the worst of it.
 func (c *certificateClimb) judge(state *tls.ConnectionState) *failure {
 	chain := state.PeerCertificates
+	c.certificateEnd = chain[0].NotAfter
 	worst := c.chain(chain)
 	for _, w := range weaknesses(chain) {
 		f := &failure{TLS, w.reason, c.address + ": " + w.text, nil}

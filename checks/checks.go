@@ -119,6 +119,9 @@ type Result struct {
 	Message  string // one line: what was seen, with what was sent and what came back; no secrets
 	Address  string // the address that was dialled, as a person would write it: "127.0.0.1:3306 (db:3306)"
 	Duration time.Duration
+
+	CertificateEnd time.Time // when the certificate that the server showed ends; zero when none was seen
+
 	Findings []finding.Finding // ID, Severity, Message, Locations, Consequence, Remedy … complete but for Kind, Subject and Links
 }
 

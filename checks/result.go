@@ -57,6 +57,8 @@ type climb struct {
 	started time.Time
 	address string
 	found   []finding.Finding
+
+	certificateEnd time.Time // zero when no certificate was seen
 }
 
 func newClimb(t Target, id string) *climb {
@@ -70,7 +72,7 @@ func newClimb(t Target, id string) *climb {
 // ok is the result of a ladder that was climbed to the given rung.
 func (c *climb) ok(at Rung, format string, args ...any) Result {
 	return Result{Status: OK, Rung: at, Message: oneLine(fmt.Sprintf(format, args...)), Address: c.address,
-		Duration: time.Since(c.started), Findings: c.found}
+		Duration: time.Since(c.started), CertificateEnd: c.certificateEnd, Findings: c.found}
 }
 
 // fail is the result of a ladder that broke. A broken link needs a finding,
@@ -78,7 +80,7 @@ func (c *climb) ok(at Rung, format string, args ...any) Result {
 func (c *climb) fail(f *failure, findings ...finding.Finding) Result {
 	c.found = append(c.found, findings...)
 	return Result{Status: f.status(), Rung: f.Rung, Reason: f.Reason, Message: oneLine(f.Message), Address: c.address,
-		Duration: time.Since(c.started), Findings: c.found}
+		Duration: time.Since(c.started), CertificateEnd: c.certificateEnd, Findings: c.found}
 }
 
 // finding makes one for this link, of severity error. IDs are "live-", the

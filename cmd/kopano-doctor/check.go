@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +29,8 @@ Examples:
       kopano-doctor check --resolve db:3306=172.18.0.5:3306
   for a script
       kopano-doctor check --format json --output report.json
+  for a CI job: the text in its log, and two reports in files
+      kopano-doctor check --report sarif=kopano.sarif --report junit=kopano.xml
 
 Exit code:
   0    nothing is wrong
@@ -72,6 +73,7 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
 		&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report for people or for programs"},
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.StringSliceFlag{Name: "report", Usage: "write one more report: `FORMAT=FILE`, with - for standard output; may be given again"},
 		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
 		&cli.StringSliceFlag{Name: "resolve", Usage: "pin an address: `NAME:PORT=ADDR:PORT` connects to ADDR:PORT where the files say NAME:PORT; may be given again"},
 		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: container is the calling service's own, helper one beside it, host this machine, auto the best there is"},
@@ -91,7 +93,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if c.NArg() > 1 {
 		return badUsage("check", "only one folder can be looked at: %q and %q were given", c.Args().Get(0), c.Args().Get(1))
 	}
-	out, err := p.openOutput("check", c.IsSet("output"), c.String("output"))
+	reports, err := p.destinations(c, "check", f.format)
 	if err != nil {
 		return err
 	}
@@ -127,12 +129,8 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return fmt.Errorf("no deployment to look at: %w", err)
 	}
-	var text bytes.Buffer
-	if err := report.Write(&text, outcome.Report, report.Format(f.format.value), p.textOptions(f.color.value, out)); err != nil {
+	if err := p.writeReports(reports, outcome.Report, f.color.value); err != nil {
 		return err
-	}
-	if err := out.write(text.Bytes()); err != nil {
-		return fmt.Errorf("the report could not be written: %w", err)
 	}
 	p.code = outcome.ExitCode
 	if set.write != nil {

@@ -135,18 +135,41 @@ func (o outcome) written(got call, format report.Format, file string) error {
 		return nil
 	case got.stderr != "":
 		return fmt.Errorf("standard error: %s", got.stderr)
+	case format == report.FormatSARIF || format == report.FormatGitLab:
+		var v any
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			return fmt.Errorf("no JSON: %w: %s", err, text)
+		}
+		if code := fmt.Sprintf("\"exitCode\": %d,", got.code); format == report.FormatSARIF && !strings.Contains(text, code) {
+			return fmt.Errorf("exit %d is not told: %s", got.code, text)
+		}
+		return nil
+	case format == report.FormatJUnit:
+		// Red exactly where the run is: what a CI server makes of the file must not differ from the exit code.
+		if red := strings.Contains(text, "<failure ") || strings.Contains(text, "<error "); red != (got.code != 0) {
+			return fmt.Errorf("exit %d, but: %s", got.code, text)
+		}
+		return beginsWith(text, "<?xml")
 	case format == report.FormatJSON:
 		var r report.Report
 		d := json.NewDecoder(strings.NewReader(text))
-		if err := d.Decode(&r); err != nil || r.Schema != report.Schema {
-			return fmt.Errorf("no report: %v: %s", err, text)
+		if err := d.Decode(&r); err != nil || r.Schema != report.Schema || r.ExitCode != got.code {
+			return fmt.Errorf("no report of exit %d: %v: %s", got.code, err, text)
 		}
 		if _, err := d.Token(); err != io.EOF {
 			return fmt.Errorf("something follows the object: %v", err)
 		}
 		return nil
-	case !strings.HasPrefix(text, "kopano-doctor ") || !strings.HasSuffix(text, "\n"):
-		return fmt.Errorf("no report: %s", text)
+	}
+	return beginsWith(text, map[report.Format]string{
+		report.FormatText: "kopano-doctor ", report.FormatMarkdown: "# kopano-doctor", report.FormatGitHub: "::",
+		report.FormatCheckstyle: "<?xml", report.FormatPrometheus: "# HELP kopano_doctor_",
+	}[format])
+}
+
+func beginsWith(text, start string) error {
+	if start == "" || !strings.HasPrefix(text, start) || !strings.HasSuffix(text, "\n") {
+		return fmt.Errorf("no report that begins with %q: %s", start, text)
 	}
 	return nil
 }

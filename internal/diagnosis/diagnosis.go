@@ -18,6 +18,13 @@ type Link struct {
 	Findings []string      // fingerprints: what was found about this link itself, then what it suffers from
 }
 
+// Incomplete reports whether the link has a live check, was meant to be checked,
+// and was not. A check that finds nothing to look at (a link over a socket has
+// no certificate) was not kept from looking.
+func (l *Link) Incomplete() bool {
+	return l.Checked && l.Result.Status == checks.Unchecked && l.Result.Reason != checks.ReasonNoCheck
+}
+
 // Case is what a run found, before and after the diagnosis.
 type Case struct {
 	Findings []finding.Finding // sealed

@@ -4,6 +4,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -85,9 +86,11 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	r := report.Build(report.Facts{
 		Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start),
 		Config: o.configName(d), Suppressed: left.Suppressed, Eased: left.Eased,
-		Engine: engineFacts(says, why),
+		Engine: engineFacts(says, why), Root: workingTree(d.Dir), Rules: explain(o.Rules, story.Findings, left.Suppressed),
 	})
-	return &Outcome{Report: r, ExitCode: ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links), o.FailOn)}, nil
+	r.FailOn = string(cmp.Or(o.FailOn, FailOnError))
+	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links), o.FailOn)
+	return &Outcome{Report: r, ExitCode: r.ExitCode}, nil
 }
 
 // ask asks the engine, when it may.

@@ -1,7 +1,8 @@
 package doctor
 
 import (
-	"github.com/kopano-doctor/kopano-doctor/checks"
+	"slices"
+
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 )
@@ -51,15 +52,7 @@ func ExitCode(s report.Summary, incomplete bool, failOn FailOn) int {
 	return ExitOK
 }
 
-// incomplete reports whether a link that has a live check was meant to be
-// checked and was not.
+// incomplete reports whether a link was meant to be checked and was not.
 func incomplete(links []diagnosis.Link) bool {
-	for _, l := range links {
-		// A check that finds nothing to look at (a link over a socket has no
-		// certificate) was not kept from looking.
-		if l.Checked && l.Result.Status == checks.Unchecked && l.Result.Reason != checks.ReasonNoCheck {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(links, func(l diagnosis.Link) bool { return l.Incomplete() })
 }

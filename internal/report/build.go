@@ -2,6 +2,7 @@ package report
 
 import (
 	"net"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/secret"
+	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 )
 
 // Facts are what a report is made of.
@@ -19,10 +21,12 @@ type Facts struct {
 	Case     diagnosis.Case // diagnosed
 	Duration time.Duration  // of the whole run
 
-	Config     string          // the settings file that was obeyed, relative to the deployment; "" for none
-	Suppressed int             // findings that are not in the case
-	Engine     Engine          // what was asked about what runs
-	Eased      map[string]bool // links (kopano.Edge.ID) with every error seen on them suppressed or lowered
+	Config     string           // the settings file that was obeyed, relative to the deployment; "" for none
+	Suppressed []suppress.Taken // findings that are not in the case
+	Root       string           // top of the git working tree that holds the deployment, absolute; "" for none
+	Rules      []Rule           // as in Report
+	Engine     Engine           // what was asked about what runs
+	Eased      map[string]bool  // links (kopano.Edge.ID) with every error seen on them suppressed or lowered
 }
 
 // Build makes the report. It is the one place where findings become something
@@ -43,6 +47,8 @@ func Build(f Facts) *Report {
 		Findings:   make([]Finding, 0, len(f.Case.Findings)),
 		Links:      make([]Link, 0, len(f.Case.Links)),
 		Services:   make([]Service, 0, len(d.Services)),
+		Suppressed: make([]Suppressed, 0, len(f.Suppressed)),
+		Rules:      f.Rules,
 	}
 	for i := range f.Case.Findings {
 		r.Findings = append(r.Findings, b.finding(&f.Case.Findings[i]))
@@ -57,7 +63,11 @@ func Build(f Facts) *Report {
 	}
 	r.Deployment.Config = b.line(f.Config)
 	r.Summary = Summarise(r.Findings, r.Links)
-	r.Summary.Suppressed = f.Suppressed
+	for i := range f.Suppressed {
+		r.Suppressed = append(r.Suppressed, b.suppressed(&f.Suppressed[i]))
+	}
+	r.Summary.Suppressed = len(f.Suppressed)
+	r.Deployment.InRepository = b.line(inRepository(f.Root, d.Dir))
 	return r
 }
 
@@ -119,6 +129,7 @@ func (b *builder) finding(f *finding.Finding) Finding {
 		Consequence: b.text(f.Consequence),
 		Remedy:      b.text(f.Remedy),
 		Fingerprint: f.Fingerprint,
+		Edits:       b.edits(f),
 	}
 	if f.Cause != "" {
 		cause := f.Cause
@@ -130,6 +141,20 @@ func (b *builder) finding(f *finding.Finding) Finding {
 		}
 	}
 	return out
+}
+
+func (b *builder) suppressed(t *suppress.Taken) Suppressed {
+	return Suppressed{Finding: b.finding(&t.Finding), By: string(t.By), Reason: b.text(t.Reason), Until: t.Until}
+}
+
+// inRepository gives the folder of a deployment as seen from the top of its
+// working tree, with forward slashes.
+func inRepository(root, dir string) string {
+	rel, err := filepath.Rel(root, dir)
+	if root == "" || err != nil || rel == "." {
+		return ""
+	}
+	return filepath.ToSlash(rel)
 }
 
 func (b *builder) location(l finding.Location) Location {
@@ -161,6 +186,10 @@ func (b *builder) link(l *diagnosis.Link) Link {
 		Reason:     string(r.Reason),
 		Findings:   append([]string{}, l.Findings...),
 		Message:    b.line(r.Message),
+		Incomplete: l.Incomplete(),
+	}
+	if !r.CertificateEnd.IsZero() {
+		out.CertificateEnd = r.CertificateEnd.UTC().Format(time.RFC3339)
 	}
 	return out
 }

@@ -12,10 +12,34 @@ type Report struct {
 	Deployment Deployment `json:"deployment"`
 	Engine     Engine     `json:"engine"`
 	DurationMS int64      `json:"duration_ms"`
+	FailOn     string     `json:"fail_on"`   // error, warning, info, never
+	ExitCode   int        `json:"exit_code"` // of this run, decided before the report was made
 	Findings   []Finding  `json:"findings"`
 	Links      []Link     `json:"links"`
 	Services   []Service  `json:"services"`
 	Summary    Summary    `json:"summary"`
+
+	Suppressed []Suppressed `json:"suppressed"`
+
+	Rules []Rule `json:"-"` // what is known of the IDs in the report, by ID; for the formats that explain them
+}
+
+// Rule explains an ID that findings have.
+type Rule struct {
+	ID       string
+	Title    string // what is wrong, one line
+	Why      string // why it matters; may have several lines
+	Severity string // that its findings have as a rule
+	Source   string // where that can be read; "" where it is plain to see
+	Page     string // its place in the documentation, as a URL
+}
+
+// Suppressed is a finding that was taken out of the others, and by what.
+type Suppressed struct {
+	Finding
+	By     string `json:"by"`     // comment, settings, severity, baseline
+	Reason string `json:"reason"` // why, in the words of whoever did it
+	Until  string `json:"until"`  // the last day on which it counts, as 2027-03-31; "" for ever
 }
 
 // Tool is the program that made the report.
@@ -31,6 +55,8 @@ type Deployment struct {
 	Files     []string `json:"files"`
 	EnvFiles  []string `json:"env_files"`
 	Config    string   `json:"config"` // .kopano-doctor.yaml that was obeyed; "" for none
+
+	InRepository string `json:"in_repository"` // the folder as seen from the top of its git working tree; "" when it is the top, or in none
 }
 
 // Engine is the container engine that was asked what runs.
@@ -54,6 +80,8 @@ type Finding struct {
 	Remedy      string     `json:"remedy"`
 	Cause       *string    `json:"cause"` // fingerprint of another finding
 	Fingerprint string     `json:"fingerprint"`
+
+	Edits []Edit `json:"-"` // the change that cures it, where there is one right answer and no secret in it
 }
 
 // Location is a place in a file; line and column count from 1, 0 when not known.
@@ -80,7 +108,10 @@ type Link struct {
 	Findings   []string `json:"findings"` // fingerprints
 
 	Message    string `json:"message"`    // one line for a person
+	Incomplete bool   `json:"incomplete"` // it was to be checked and could not be: the run is incomplete
 	Suppressed bool   `json:"suppressed"` // it is broken, and all errors seen on it are suppressed or lowered: it does not count for the exit code
+
+	CertificateEnd string `json:"certificate_end"` // when the certificate that the server showed ends, RFC 3339 in UTC; "" when none was seen
 }
 
 // Service is a service and the role that it plays.

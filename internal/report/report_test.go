@@ -35,6 +35,14 @@ func TestGolden(t *testing.T) {
 		"sample.ascii.txt": {report.FormatText, report.TextOptions{ASCII: true}},
 		"sample.color.txt": {report.FormatText, report.TextOptions{Color: true}},
 		"sample.json":      {report.FormatJSON, report.TextOptions{}},
+
+		"sample.md":             {report.FormatMarkdown, report.TextOptions{}},
+		"sample.sarif":          {report.FormatSARIF, report.TextOptions{}},
+		"sample.junit.xml":      {report.FormatJUnit, report.TextOptions{}},
+		"sample.github.txt":     {report.FormatGitHub, report.TextOptions{}},
+		"sample.gitlab.json":    {report.FormatGitLab, report.TextOptions{}},
+		"sample.checkstyle.xml": {report.FormatCheckstyle, report.TextOptions{}},
+		"sample.prom":           {report.FormatPrometheus, report.TextOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := render(t, sample(), c.format, c.text)
@@ -58,14 +66,17 @@ func TestGolden(t *testing.T) {
 // jsonContract is what docs/json.md promises: every field, and its type.
 const jsonContract = `{
  "schema": "", "tool": {"name": "", "version": ""},
- "deployment": {"directory": "", "project": "", "files": [""], "env_files": [""], "config": ""},
+ "deployment": {"directory": "", "project": "", "files": [""], "env_files": [""], "config": "", "in_repository": ""},
  "engine": {"name": "", "project": "", "containers": 0, "note": ""},
- "duration_ms": 0,
+ "duration_ms": 0, "fail_on": "", "exit_code": 0,
  "findings": [{"id": "", "severity": "", "kind": "", "title": "", "message": "", "subject": "",
    "locations": [{"file": "", "line": 0, "column": 0, "role": "", "excerpt": ""}],
    "consequence": "", "remedy": "", "cause": null, "fingerprint": ""}],
  "links": [{"id": "", "from": "", "to": "", "protocol": "", "address": "", "vantage": "", "status": "", "rung": "",
-   "duration_ms": 0, "reason": "", "findings": [""], "message": "", "suppressed": false}],
+   "duration_ms": 0, "reason": "", "findings": [""], "message": "", "incomplete": false, "suppressed": false, "certificate_end": ""}],
+ "suppressed": [{"id": "", "severity": "", "kind": "", "title": "", "message": "", "subject": "",
+   "locations": [{"file": "", "line": 0, "column": 0, "role": "", "excerpt": ""}],
+   "consequence": "", "remedy": "", "cause": null, "fingerprint": "", "by": "", "reason": "", "until": ""}],
  "services": [{"name": "", "role": "", "image": ""}],
  "summary": {"errors": 0, "warnings": 0, "infos": 0, "suppressed": 0, "links_ok": 0, "links_broken": 0, "links_unchecked": 0,
    "links_suppressed": 0}

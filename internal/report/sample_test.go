@@ -17,9 +17,9 @@ func sample() *report.Report {
 			Directory: "/opt/kopano", Project: "kopano",
 			Files:    []string{"docker-compose.yml", "docker-compose.ports.yml"},
 			EnvFiles: []string{".env", "db.env"},
-			Config:   "../.kopano-doctor.yaml",
+			Config:   "../.kopano-doctor.yaml", InRepository: "deploy/mail server",
 		},
-		DurationMS: 2345,
+		DurationMS: 2345, FailOn: "error", ExitCode: 1,
 		Findings: []report.Finding{
 			{
 				ID: "database-password-differs", Severity: "error", Kind: "static",
@@ -47,6 +47,7 @@ func sample() *report.Report {
 				Message: "A tab stands before a value", Subject: "docker-compose.yml",
 				Locations:   []report.Location{{File: "docker-compose.yml", Line: 7, Column: 9, Role: "fix", Excerpt: "\timage:\tkopano"}},
 				Remedy:      "Use blanks.\nThen run:\ndocker compose config",
+				Edits:       []report.Edit{{File: "docker-compose.yml", StartLine: 7, StartChar: 8, EndLine: 7, EndChar: 9, New: " "}},
 				Fingerprint: "3333333333333333",
 			},
 			{
@@ -64,8 +65,24 @@ func sample() *report.Report {
 	}
 	r.Findings = append(r.Findings, manyUnset()...)
 	r.Summary = report.Summarise(r.Findings, r.Links)
-	r.Summary.Suppressed = 3
+	r.Suppressed = []report.Suppressed{
+		{Finding: suppressedSample("image-latest", "6666666666666666"), By: "comment", Reason: "tried out first", Until: "2027-03-31"},
+		{Finding: suppressedSample("image-latest", "6666666666666666-2"), By: "settings", Reason: "it is a test"},
+		{Finding: suppressedSample("root-password-weak", "7777777777777777"), By: "baseline"},
+	}
+	r.Summary.Suppressed = len(r.Suppressed)
+	r.Rules = []report.Rule{{
+		ID: "yaml-tab", Title: "A tab stands before a value", Why: "YAML forbids tabs for indentation, and some readers take them elsewhere.", Severity: "warning",
+		Source: "YAML 1.2.2, 6.1", Page: "https://example.org/docs/rules/compose.md#yaml-tab",
+	}}
 	return r
+}
+
+func suppressedSample(id, fingerprint string) report.Finding {
+	return report.Finding{
+		ID: id, Severity: "warning", Kind: "static", Title: "Something that is known", Message: "It is known.", Subject: "db",
+		Locations: []report.Location{{File: "docker-compose.yml", Line: 40, Column: 5, Role: "fix", Excerpt: "    image: mariadb"}}, Fingerprint: fingerprint,
+	}
 }
 
 // manyUnset is one and the same thing in many places.
@@ -95,10 +112,11 @@ func sampleLinks(cause string) []report.Link {
 		{
 			ID: "server-ldap@kopano_server", From: "kopano_server", To: "ldap", Protocol: "ldap", Address: "127.0.0.1:389 (ldap:389)",
 			Vantage: "host", Status: "ok", Rung: "ask", DurationMS: 1234, Findings: []string{}, Message: "bind as cn=readonly,dc=example,dc=org, 12 users found",
+			CertificateEnd: "2027-01-31T12:00:00Z",
 		},
 		{
 			ID: "mail-ldap@mail", From: "mail", To: "ldap", Protocol: "ldap", Address: "ldap:389", Status: "unchecked", Reason: "no-route",
-			Findings: []string{}, Message: "no container engine is used and the port is not published; run on the Docker host or pass --resolve ldap:389=ADDR:PORT",
+			Incomplete: true, Findings: []string{}, Message: "no container engine is used and the port is not published; run on the Docker host or pass --resolve ldap:389=ADDR:PORT",
 		},
 	}
 	links = append(links, report.Link{

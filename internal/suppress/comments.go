@@ -1,6 +1,7 @@
 package suppress
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -58,11 +59,12 @@ func (c *comment) holds(now time.Time) bool {
 // alone reports whether a comment has its line to itself.
 func (c *comment) alone() bool { return len(c.lines) > 1 }
 
-func matchComments(comments []*comment, f *finding.Finding, now time.Time) bool {
-	matched := false
+// matchComments gives the first comment that suppresses a finding, nil for none.
+func matchComments(comments []*comment, f *finding.Finding, now time.Time) *comment {
+	var matched *comment
 	for _, c := range comments {
 		if c.holds(now) && slices.Contains(c.ids, f.ID) && c.beside(f) {
-			c.used[f.ID], matched = true, true
+			c.used[f.ID], matched = true, cmp.Or(matched, c)
 		}
 	}
 	return matched

@@ -5,6 +5,7 @@
 package suppress
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"time"
@@ -30,9 +31,28 @@ type Setup struct {
 // Result is what is left.
 type Result struct {
 	Findings   []finding.Finding // sorted and sealed; those about suppressions included
-	Suppressed int               // how many findings are not among them
+	Suppressed []Taken           // the findings that are not among them, in the order of Seal, those about suppressions last
 	Eased      map[string]bool   // links (kopano.Edge.ID) that were seen to fail, with every error about that suppressed or lowered
 }
+
+// Taken is a finding that was taken out, and by what.
+type Taken struct {
+	Finding finding.Finding
+	By      Means
+	Reason  string // why, in the words of whoever did it; "" where no reason is asked for
+	Until   string // the last day on which it counts, as 2027-03-31; "" for ever
+}
+
+// Means is what takes a finding out.
+type Means string
+
+// The means. Where several fit a finding, the first of these is told.
+const (
+	ByComment  Means = "comment"  // in the file, beside the place
+	BySettings Means = "settings" // an entry under ignore in .kopano-doctor.yaml
+	BySeverity Means = "severity" // severity off in .kopano-doctor.yaml
+	ByBaseline Means = "baseline"
+)
 
 // Apply gives the findings that are left when severities are changed and what
 // is suppressed is taken out. The findings must be sealed: their fingerprints
@@ -55,10 +75,10 @@ func Apply(d *deployment.Deployment, sealed []finding.Finding, s Setup) Result {
 	out.Findings, out.Suppressed = a.filter(sealed, a.comments)
 	// What is said about comments may be ignored by the file, and that by nobody.
 	own, suppressed := a.filter(finding.Seal(a.aboutComments()), nil)
-	out.Findings, out.Suppressed = append(out.Findings, own...), out.Suppressed+suppressed
+	out.Findings, out.Suppressed = append(out.Findings, own...), append(out.Suppressed, suppressed...)
 	last := append(a.aboutEntries(), a.aboutBaseline(d)...)
 	own, suppressed = a.filter(finding.Seal(last), nil)
-	out.Findings, out.Suppressed = finding.Sort(append(out.Findings, own...)), out.Suppressed+suppressed
+	out.Findings, out.Suppressed = finding.Sort(append(out.Findings, own...)), append(out.Suppressed, suppressed...)
 	out.Eased = a.eased()
 	return out
 }
@@ -90,7 +110,7 @@ type links struct{ before, after int }
 
 // filter changes the severities and takes out what is suppressed. All that
 // matches a finding is noted as used.
-func (a *applier) filter(in []finding.Finding, comments []*comment) (left []finding.Finding, suppressed int) {
+func (a *applier) filter(in []finding.Finding, comments []*comment) (left []finding.Finding, suppressed []Taken) {
 	for _, f := range in {
 		a.count(&f, func(n *links) { n.before++ })
 		for _, l := range f.Locations {
@@ -98,7 +118,7 @@ func (a *applier) filter(in []finding.Finding, comments []*comment) (left []find
 				a.places = append(a.places, sighting{f.ID, l})
 			}
 		}
-		off := false
+		off, found := false, f.Severity
 		if a.setup.Config != nil {
 			if severity, ok := a.setup.Config.Severity[f.ID]; ok {
 				f.Severity, off = severity, severity == config.Off
@@ -110,12 +130,25 @@ func (a *applier) filter(in []finding.Finding, comments []*comment) (left []find
 		if byBaseline {
 			a.met[f.Fingerprint] = true
 		}
-		if off || byComment || byEntry || byBaseline {
-			suppressed++
+		t := Taken{Finding: f}
+		if off {
+			t.Finding.Severity = found // off is none that a report has
+		}
+		switch {
+		case byComment != nil:
+			t.By, t.Reason, t.Until = ByComment, byComment.reason, byComment.until
+		case byEntry != nil:
+			t.By, t.Reason, t.Until = BySettings, byEntry.Reason, byEntry.Until
+		case off:
+			t.By = BySeverity
+		case byBaseline:
+			t.By = ByBaseline
+		default:
+			a.count(&f, func(n *links) { n.after++ })
+			left = append(left, f)
 			continue
 		}
-		a.count(&f, func(n *links) { n.after++ })
-		left = append(left, f)
+		suppressed = append(suppressed, t)
 	}
 	return left, suppressed
 }
@@ -142,11 +175,12 @@ func (a *applier) eased() map[string]bool {
 	return out
 }
 
-func (a *applier) matchEntries(f *finding.Finding) bool {
-	matched := false
+// matchEntries gives the first entry that fits a finding, nil for none.
+func (a *applier) matchEntries(f *finding.Finding) *entry {
+	var matched *entry
 	for i := range a.entries {
 		if e := &a.entries[i]; !expired(e.Until, a.setup.Now) && e.fits(f) {
-			e.used, matched = true, true
+			e.used, matched = true, cmp.Or(matched, e)
 		}
 	}
 	return matched
