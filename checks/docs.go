@@ -20,8 +20,8 @@ type Doc struct {
 func Docs() []Doc {
 	return []Doc{
 		{CheckLDAP, "ldap", "LDAP: the directory",
-			"Connects as the client's URI says (ldap, ldaps, StartTLS), logs in with the client's bind DN and password, reads the search base, and looks for users with the filter that the client uses.",
-			"It asks for no attributes and reads at most two pages of entries.", LDAPReasons()},
+			"Connects as the client's URI says (ldap, ldaps, StartTLS), logs in with the client's bind DN and password, reads the search base, and looks for users with the filter that the client uses. For kopano_server it also looks at these users: numbers, logins and addresses that two of them have or that they lack, features, storage servers. For the mail transport it asks whether it finds the users that kopano_server finds.",
+			"It reads at most 5000 entries, and of each only login, number, mail addresses and features; a finding names at most three of them.", LDAPReasons()},
 		{CheckMariaDB, "mariadb", "MariaDB: Kopano's database",
 			"Reads the greeting, logs in as kopano_server does, opens its database, and looks at the tables (engine, character set, damage, size), at the releases that have used them, at where the attachments are noted to be, and at the settings and counters of the server that matter to Kopano.",
 			"Only SELECT and SHOW. A host that the server has blocked after errors is not tried again.", MariaDBReasons()},

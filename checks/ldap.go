@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -32,6 +33,16 @@ const (
 	ReasonNoUsers       Reason = "no-users"
 	ReasonSizeLimit     Reason = "size-limit" // a warning
 	ReasonSearchFailed  Reason = "search-failed"
+
+	ReasonNoUniqueID    Reason = "unique-id-missing"      // a warning where only some lack it
+	ReasonSameUniqueID  Reason = "same-unique-id"         // a warning, as all below
+	ReasonSameLogin     Reason = "same-login"             //
+	ReasonSameAddress   Reason = "same-address"           //
+	ReasonNoAddress     Reason = "no-address"             // an info
+	ReasonFeatureValue  Reason = "feature-not-understood" //
+	ReasonNoIMAP        Reason = "imap-for-nobody"        // an info
+	ReasonNoHome        Reason = "no-home-server"         //
+	ReasonUnknownToMail Reason = "users-unknown-to-mail"  //
 )
 
 // LDAPReasons lists what the LDAP check tells apart.
@@ -54,6 +65,15 @@ func LDAPReasons() []ReasonDoc {
 		ReasonDoc{ReasonNoUsers, Ask, "Login and search work, and nobody is found."},
 		ReasonDoc{ReasonSizeLimit, Ask, "The server hands out only the first few users; a warning."},
 		ReasonDoc{ReasonSearchFailed, Ask, "The search failed for another reason."},
+		ReasonDoc{ReasonNoUniqueID, Ask, "Users lack the attribute by which kopano_server knows them; a warning where only some do."},
+		ReasonDoc{ReasonSameUniqueID, Ask, "Two users have the same number, or whatever kopano_server knows them by; a warning."},
+		ReasonDoc{ReasonSameLogin, Ask, "Two users have the same login name; a warning."},
+		ReasonDoc{ReasonSameAddress, Ask, "Two users have the same mail address or alias; a warning."},
+		ReasonDoc{ReasonUnknownToMail, Ask, "kopano_server knows users whom the mail transport does not find; a warning."},
+		ReasonDoc{ReasonFeatureValue, Ask, "A list of features is written into one value, which switches nothing; a warning."},
+		ReasonDoc{ReasonNoHome, Ask, "One of several storage servers must keep a user's mailbox, and none is named; a warning."},
+		ReasonDoc{ReasonNoAddress, Ask, "Users have no mail address; an info."},
+		ReasonDoc{ReasonNoIMAP, Ask, "kopano_gateway runs, and nobody may use it; an info."},
 	)
 }
 
@@ -62,8 +82,8 @@ const maxServers = 8
 
 // CheckLDAP climbs the ladder of one directory client: connect, StartTLS or
 // TLS as configured, log in with its bind DN, look at its search base, and
-// find users with the filter that it uses. It asks for no attributes, and
-// reads at most two pages of entries. Where the address is a list, every
+// find users with the filter that it uses. It reads at most five pages of
+// entries, and of each only what tells users apart. Where the address is a list, every
 // server of it is tried, all at once; one that works is enough.
 func CheckLDAP(ctx context.Context, t Target) Result {
 	servers := append([]kopano.Endpoint{clientsView(t.Edge)}, t.Edge.More...)
@@ -115,6 +135,9 @@ func anyServer(results []Result, servers []kopano.Endpoint) Result {
 			continue
 		}
 		for _, f := range r.Findings {
+			if out.Status == OK && saidAlready(out.Findings, f) { // copies of a directory hold the same people
+				continue
+			}
 			f.Key += " " + net.JoinHostPort(servers[i].Host, strconv.Itoa(servers[i].Port))
 			if out.Status == OK {
 				f.Severity = finding.Warning
@@ -124,6 +147,10 @@ func anyServer(results []Result, servers []kopano.Endpoint) Result {
 		}
 	}
 	return out
+}
+
+func saidAlready(said []finding.Finding, f finding.Finding) bool {
+	return slices.ContainsFunc(said, func(have finding.Finding) bool { return have.ID == f.ID && have.Message == f.Message })
 }
 
 func rank(s Status) int {
@@ -145,6 +172,8 @@ type ldapClimb struct {
 	wire     *ldapWire
 	conn     *ldap.Conn
 	asked    bool // the server asked for a client certificate
+
+	referrals []string // of the last page
 }
 
 func (c *ldapClimb) run(ctx context.Context) Result {

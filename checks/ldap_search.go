@@ -15,7 +15,7 @@ const (
 	// kopano_server reads the directory in pages of ldap_page_size, 1000 by
 	// default; a server's limit on the size of results shows only that way.
 	pageSize = 1000
-	maxPages = 2
+	maxPages = 5
 	// Others look for one entry at a time.
 	fewEntries = 2
 )
@@ -85,7 +85,11 @@ func (c *ldapClimb) users(ctx context.Context) (string, *failure) {
 		if err != nil && !limited(err) {
 			return "", c.searchFailed(ctx, err, "a search for "+oneLine(s.filter), s.placesOf(s.keys.filter))
 		}
-		return c.foundAny(ctx, result)
+		found, f := c.foundAny(ctx, result)
+		if f == nil {
+			c.compareWithServer(ctx)
+		}
+		return found, f
 	}
 	return c.countUsers(ctx)
 }
@@ -102,33 +106,46 @@ func (c *ldapClimb) foundAny(ctx context.Context, result *ldap.SearchResult) (st
 	return fmt.Sprintf("logged in as %s; users are found below %s", c.who(), c.baseName()), nil
 }
 
-// countUsers reads pages as kopano_server does.
+// countUsers reads pages as kopano_server does, and looks at who is in them.
 func (c *ldapClimb) countUsers(ctx context.Context) (string, *failure) {
 	s := c.settings
-	paging := ldap.NewControlPaging(pageSize)
-	count := 0
-	for range maxPages {
-		result, err := c.query(ctx, s.base, ldap.ScopeWholeSubtree, s.filter, 0, []ldap.Control{paging})
-		if result != nil {
-			count += len(result.Entries)
-		}
-		if err != nil && (!limited(err) || count == 0) {
+	entries, about, err := c.pages(ctx, s.base, s.filter, s.people().names()...)
+	if err != nil {
+		if !limited(err) || len(entries) == 0 {
 			return "", c.searchFailed(ctx, err, "a search for "+oneLine(s.filter), s.placesOf(s.keys.filter, s.keys.base))
 		}
-		if err != nil {
-			c.cutShort(count, err)
-			return c.counted(count, "at least "), nil
+		c.cutShort(len(entries), err)
+	}
+	if len(entries) == 0 {
+		return "", c.noUsers(ctx, &ldap.SearchResult{Referrals: c.referrals})
+	}
+	if f := c.judgePeople(s.people().read(entries), about == ""); f != nil {
+		return "", f
+	}
+	return c.counted(len(entries), about), nil
+}
+
+// pages reads at most maxPages pages. Where that is not all, about says so: "at
+// least " when the server ended the list, with its error; "more than " when
+// it has more.
+func (c *ldapClimb) pages(ctx context.Context, base, filter string, attributes ...string) (entries []*ldap.Entry, about string, err error) {
+	paging := ldap.NewControlPaging(pageSize)
+	for range maxPages {
+		result, err := c.query(ctx, base, ldap.ScopeWholeSubtree, filter, 0, []ldap.Control{paging}, attributes...)
+		if result != nil {
+			entries = append(entries, result.Entries...)
+			c.referrals = result.Referrals
 		}
-		if count == 0 {
-			return "", c.noUsers(ctx, result)
+		if err != nil {
+			return entries, "at least ", err
 		}
 		next, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 		if !ok || len(next.Cookie) == 0 {
-			return c.counted(count, ""), nil
+			return entries, "", nil
 		}
 		paging.SetCookie(next.Cookie)
 	}
-	return c.counted(count, "more than "), nil
+	return entries, "more than ", nil
 }
 
 func (c *ldapClimb) counted(n int, about string) string {

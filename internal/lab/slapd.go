@@ -33,6 +33,8 @@ type SlapdOptions struct {
 	Codes      bool     // whoever logs in as cn=busy, cn=locked or cn=nobody below ou=codes,BASE gets that answer, the last two in Active Directory's words
 	Extra      []string // further global lines of slapd.conf
 	UserCount  int      // that many more users, named extra1 …
+	NoIMAP     bool     // nobody has a feature switched on
+	Entries    string   // further entries, as LDIF
 }
 
 // Slapd is a running OpenLDAP server.

@@ -1,0 +1,98 @@
+package checks_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
+)
+
+// entry is a user below ou=south, with lines of LDIF besides what every user has.
+func entry(uid string, number int, lines ...string) string {
+	return fmt.Sprintf("\ndn: uid=%s,ou=south,dc=example,dc=org\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nobjectClass: kopano-user\n"+
+		"uid: %s\ncn: %s\nsn: %s\nuidNumber: %d\ngidNumber: 10000\nhomeDirectory: /home/%s\n%s\n", uid, uid, uid, uid, number, uid, strings.Join(lines, "\n"))
+}
+
+func checkMailLDAP(s *scene) checks.Result { return s.run(checks.CheckLDAP, "mail-ldap", "mail") }
+
+// What is wrong with people in a directory that works.
+func TestLDAPPeople(t *testing.T) {
+	warned := func(reason checks.Reason, at, says string) expect {
+		return expect{status: checks.OK, rung: checks.Ask, id: "live-ldap-" + string(reason), at: at, says: says}
+	}
+	good := expect{status: checks.OK, rung: checks.Ask}
+	for _, c := range []struct {
+		name    string
+		options lab.SlapdOptions
+		edit    func(*scene)
+		check   func(*scene) checks.Result
+		expect  expect
+	}{
+		{"the same number", lab.SlapdOptions{Entries: entry("olga", 10003, "mail: olga@example.org")}, nil, checkLDAP,
+			warned(checks.ReasonSameUniqueID, "  ldap:", "carla, olga")},
+		{"the same login in another company", lab.SlapdOptions{Entries: entry("anna", 10050, "mail: anna2@example.org")}, nil, checkLDAP,
+			warned(checks.ReasonSameLogin, "  ldap:", "anna (anna, anna)")},
+		{"the same login, where the company is a part of it", lab.SlapdOptions{Entries: entry("anna", 10050, "mail: anna2@example.org")},
+			serverSetting("KCCONF_SERVER_ENABLE_HOSTED_KOPANO=yes"), checkLDAP, good},
+		{"an alias that is another's address", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org", "kopanoAliases: BERT@example.org")}, nil, checkLDAP,
+			warned(checks.ReasonSameAddress, "  ldap:", "bert@example.org (bert, olga)")},
+		{"an alias that is the user's own address", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org", "kopanoAliases: Olga@Example.org")}, nil, checkLDAP, good},
+		{"no address", lab.SlapdOptions{Entries: entry("backup", 10050, "kopanoAccount: 1")}, nil, checkLDAP,
+			warned(checks.ReasonNoAddress, "  ldap:", "1 user is without mail: backup")},
+		{"no address, and no mailbox", lab.SlapdOptions{Entries: entry("backup", 10050, "kopanoAccount: 0")}, nil, checkLDAP, good},
+		{"no address, a shared mailbox", lab.SlapdOptions{Entries: entry("room", 10050, "kopanoSharedStoreOnly: 1")}, nil, checkLDAP, good},
+		{"features in one value", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org", "kopanoEnabledFeatures: imap, pop3")}, nil, checkLDAP,
+			warned(checks.ReasonFeatureValue, "  ldap:", `olga ("imap, pop3")`)},
+		{"IMAP for nobody", lab.SlapdOptions{NoIMAP: true}, nil, checkLDAP, warned(checks.ReasonNoIMAP, "  ldap:", "kopano_gateway runs")},
+		{"IMAP for nobody, by the server's setting", lab.SlapdOptions{NoIMAP: true}, serverSetting("KCCONF_SERVER_DISABLED_FEATURES=imap"), checkLDAP,
+			warned(checks.ReasonNoIMAP, "KCCONF_SERVER_DISABLED_FEATURES=", "imap")},
+		{"IMAP for all", lab.SlapdOptions{NoIMAP: true}, serverSetting("KCCONF_SERVER_DISABLED_FEATURES=pop3"), checkLDAP, good},
+		{"another unique attribute, which nobody has", lab.SlapdOptions{}, serverSetting("KCCONF_LDAP_LDAP_USER_UNIQUE_ATTRIBUTE=employeeNumber"), checkLDAP,
+			expect{rung: checks.Ask, reason: checks.ReasonNoUniqueID, id: "live-ldap-unique-id-missing", at: "KCCONF_LDAP_LDAP_USER_UNIQUE_ATTRIBUTE=", says: "none of them shows employeeNumber"}},
+		{"another unique attribute, which one has", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org", "employeeNumber: 7")},
+			serverSetting("KCCONF_LDAP_LDAP_USER_UNIQUE_ATTRIBUTE=employeeNumber"), checkLDAP,
+			warned(checks.ReasonNoUniqueID, "KCCONF_LDAP_LDAP_USER_UNIQUE_ATTRIBUTE=", "10 users are without employeeNumber: anna, bert, carla and 7 more")},
+		{"several storage servers", lab.SlapdOptions{}, serverSetting("KCCONF_SERVER_ENABLE_DISTRIBUTED_KOPANO=yes"), checkLDAP,
+			warned(checks.ReasonNoHome, "  ldap:", "9 users are without kopanoUserServer")},
+		{"many people", lab.SlapdOptions{UserCount: 5500, SizeLimit: 100000}, nil, checkLDAP, expect{status: checks.OK, rung: checks.Ask, message: "more than 5000 users"}},
+
+		{"mail does not know one", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org")}, nil, checkMailLDAP,
+			warned(checks.ReasonUnknownToMail, "LDAP_QUERY_FILTER_USER=", "olga@example.org")},
+		{"mail does not know one, and the server neither", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org")},
+			serverSetting("KCCONF_LDAP_LDAP_USER_SEARCH_FILTER=(kopanoAccount=1)"), checkMailLDAP, good},
+		{"mail knows one by another filter", lab.SlapdOptions{Entries: entry("olga", 10050, "mail: olga@example.org")},
+			set(".env", "LDAP_QUERY_FILTER_GROUP=(&(objectclass=kopano-group)(mail=%s))", "LDAP_QUERY_FILTER_GROUP=(mail=%s)"), checkMailLDAP, good},
+		{"mail looks elsewhere", lab.SlapdOptions{}, mailBase("ou=north,dc=example,dc=org"), checkMailLDAP,
+			warned(checks.ReasonUnknownToMail, "LDAP_QUERY_FILTER_USER=", "finn@example.org, greta@example.org, hugo@example.org and 1 more")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(t)
+			s.pin("ldap:389", directory(t, s.lab, c.options).Address)
+			if c.edit != nil {
+				c.edit(s)
+			}
+			r := c.check(s)
+			s.want(r, c.expect)
+			noSecrets(t, r)
+		})
+	}
+}
+
+// mailBase gives the mail transport a search base of its own.
+func mailBase(base string) func(*scene) {
+	return set("docker-compose.mail.yml", "LDAP_SEARCH_BASE: ${LDAP_SEARCH_BASE}", "LDAP_SEARCH_BASE: "+base)
+}
+
+// Two copies of a directory hold the same people: what is wrong is said once.
+func TestLDAPPeopleOfTwoServers(t *testing.T) {
+	s := newScene(t)
+	server := directory(t, s.lab, lab.SlapdOptions{NoIMAP: true})
+	s.pin("ldap:389", server.Address)
+	s.pin("ldap2.example.org:389", server.Address)
+	s.edit(".env", "LDAP_SERVER=ldap://ldap:389", `LDAP_SERVER="ldap://ldap:389 ldap://ldap2.example.org"`)
+	if r := checkLDAP(s); len(r.Findings) != 1 || r.Findings[0].ID != "live-ldap-imap-for-nobody" {
+		t.Errorf("got %+v", r.Findings)
+	}
+}
