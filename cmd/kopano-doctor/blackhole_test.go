@@ -47,6 +47,9 @@ func parse(t *testing.T, text string) report.Report {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
+	if err := keepsToSchema(text); err != nil {
+		t.Error(err)
+	}
 	return r
 }
 

@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
@@ -159,12 +162,29 @@ func (o outcome) written(got call, format report.Format, file string) error {
 		if _, err := d.Token(); err != io.EOF {
 			return fmt.Errorf("something follows the object: %v", err)
 		}
-		return nil
+		return keepsToSchema(text)
 	}
 	return beginsWith(text, map[report.Format]string{
 		report.FormatText: "kopano-doctor ", report.FormatMarkdown: "# kopano-doctor", report.FormatGitHub: "::",
 		report.FormatCheckstyle: "<?xml", report.FormatPrometheus: "# HELP kopano_doctor_",
 	}[format])
+}
+
+var reportSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.NewCompiler().Compile("../../docs/report.schema.json")
+})
+
+// keepsToSchema holds a JSON report against the schema that is promised.
+func keepsToSchema(text string) error {
+	schema, err := reportSchema()
+	if err != nil {
+		return err
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(v)
 }
 
 func beginsWith(text, start string) error {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/docgen"
+	"github.com/kopano-doctor/kopano-doctor/internal/docgen/formats"
 	"github.com/kopano-doctor/kopano-doctor/internal/rulebook"
 	"github.com/kopano-doctor/kopano-doctor/internal/suppress"
 	"github.com/kopano-doctor/kopano-doctor/rules"
@@ -41,7 +43,14 @@ func write(docs string) error {
 	if err := docgen.Checks(&page, checks.Docs()); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(docs, "checks.md"), page.Bytes(), 0o644)
+	if err := os.WriteFile(filepath.Join(docs, "checks.md"), page.Bytes(), 0o644); err != nil {
+		return err
+	}
+	reports, err := formats.Page(context.Background())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(docs, "formats.md"), reports, 0o644)
 }
 
 // writeFolder makes a folder hold these pages and no others.
