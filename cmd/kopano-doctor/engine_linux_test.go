@@ -46,7 +46,7 @@ services:
     command: ["tcp=2003"]
     environment: {SERVICE_TO_START: dagent, KCCONF_DAGENT_SERVER_SOCKET: "http://kopano_server:236/"}
     networks: [db-net]
-  ldap: {image: STANDIN, command: ["say=slapd: no such database", "exit=1"], networks: [ldap-net]}
+  ldap: {image: STANDIN, command: ["say=slapd: bad configuration directory! bindpw=of-the-log", "say=slapd: no such database", "exit=1"], networks: [ldap-net]}
   db: {image: STANDIN, command: ["tcp=3306"], networks: [db-net]}
   names: {image: STANDIN, command: ["dns"], networks: {db-net: {ipv4_address: SUBNET.53}}}
 networks:
@@ -141,6 +141,9 @@ func TestCheckOnTheEngine(t *testing.T) {
 	stopped := theFinding(t, r, "live-container-exited", "ldap")
 	if !strings.Contains(stopped.Message, "slapd: no such database") || stopped.Cause != nil {
 		t.Errorf("ldap: %+v", stopped)
+	}
+	if e := stopped.Evidence; len(e) != 1 || e[0].Service != "ldap" || e[0].Line != "slapd: bad configuration directory! bindpw=«hidden»" || e[0].Time == "" || e[0].Means == "" {
+		t.Errorf("the log of ldap as evidence: %+v", e)
 	}
 	if f := theFinding(t, r, "live-ldap-no-such-host", "kopano_server → ldap"); f.Cause == nil || *f.Cause != stopped.Fingerprint {
 		t.Errorf("that ldap is not found is no consequence of its end: %+v", f)

@@ -26,6 +26,7 @@ type EngineSays struct {
 	Failed   bool             // it is there or was asked for, and could not be asked
 
 	Help  func(ctx context.Context, service string, r vantage.Running) (io.ReadWriteCloser, error) // starts a helper; nil where none can be
+	Log   func(ctx context.Context, c engine.Container) ([]engine.LogLine, error)                  // reads the end of a log; nil where none can be
 	Close func() error                                                                             // ends the conversation; nil: there is none
 }
 
@@ -52,7 +53,7 @@ func AskEngine(o EngineOptions) func(context.Context, *deployment.Deployment) En
 			_ = c.Close()
 			return EngineSays{Note: err.Error(), Failed: true}
 		}
-		return EngineSays{Snapshot: s, Note: aboutProject(d, s), Help: helpBy(c, o.Image), Close: c.Close}
+		return EngineSays{Snapshot: s, Note: aboutProject(d, s), Help: helpBy(c, o.Image), Log: logBy(c), Close: c.Close}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -15,19 +16,54 @@ import (
 
 // maxLog bounds what is read of one log, maxFrame one message in it.
 const (
-	maxLog   = 256 << 10
+	maxLog   = 2 << 20
 	maxFrame = 1 << 20
 )
 
 // Logs gives the last lines of a container's log, both streams in the order in
 // which the engine kept them, since a time where that is not zero.
 func (c *Client) Logs(ctx context.Context, container string, last int, since time.Time) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
 	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(last)}
 	if !since.IsZero() {
 		options.Since = strconv.FormatInt(since.Unix(), 10)
 	}
+	return c.readLines(ctx, container, options, last)
+}
+
+// LogLine is a line of a log.
+type LogLine struct {
+	At   time.Time // when the engine got it; zero when that cannot be read
+	Text string    // at most 540 characters
+}
+
+// LogTail gives the last lines of a container's log since a time, with the
+// time of each.
+func (c *Client) LogTail(ctx context.Context, container string, last int, since time.Time) ([]LogLine, error) {
+	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(last), Timestamps: true}
+	if !since.IsZero() {
+		options.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
+	}
+	lines, err := c.readLines(ctx, container, options, last)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]LogLine, 0, len(lines))
+	for _, l := range lines {
+		stamp, text, ok := strings.Cut(l, " ")
+		at := moment(stamp)
+		if !ok || at.IsZero() {
+			text = l // what goes on from the line before, or an engine that gives no times
+		}
+		if strings.TrimSpace(text) != "" {
+			out = append(out, LogLine{at, text})
+		}
+	}
+	return out, nil
+}
+
+func (c *Client) readLines(ctx context.Context, container string, options client.ContainerLogsOptions, last int) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	stream, err := c.api.ContainerLogs(ctx, container, options)
 	if err != nil {
 		return nil, err
@@ -40,7 +76,7 @@ func (c *Client) Logs(ctx context.Context, container string, last int, since tim
 	lines := strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 	out := lines[max(0, len(lines)-last):]
 	for i, l := range out {
-		out[i] = clip(strings.TrimRight(l, "\r"), 500)
+		out[i] = clip(strings.TrimRight(l, "\r"), 540)
 	}
 	return out, nil
 }

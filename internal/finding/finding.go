@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 )
 
 // Severity says how much a finding matters. The order is meaningful: Info < Warning < Error.
@@ -99,8 +100,18 @@ type Finding struct {
 	Edits       []Edit   // the same change, ready to be made; empty where there is more than one answer
 	Links       []string // IDs of the links (kopano.Edge.ID) that this finding explains when they are down
 	Key         string   // tells apart findings of one ID on one subject; never a line number, never a secret
-	Cause       string   // fingerprint of the finding that causes this one, or ""
-	Fingerprint string   // set by Seal
+	Evidence    []Evidence
+	Cause       string // fingerprint of the finding that causes this one, or ""
+	Fingerprint string // set by Seal
+}
+
+// Evidence is a line of a log that bears a finding out.
+type Evidence struct {
+	Service string        // whose log
+	At      time.Time     // when it was written, by the engine's clock
+	Age     time.Duration // how long before the run that was
+	Line    string        // the line itself, without secrets
+	Means   string        // what it says, one sentence
 }
 
 // Seal sorts the findings into their final order, gives each its fingerprint

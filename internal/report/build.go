@@ -128,8 +128,12 @@ func (b *builder) finding(f *finding.Finding) Finding {
 		Locations:   make([]Location, 0, len(f.Locations)),
 		Consequence: b.text(f.Consequence),
 		Remedy:      b.text(f.Remedy),
+		Evidence:    make([]Evidence, 0, len(f.Evidence)),
 		Fingerprint: f.Fingerprint,
 		Edits:       b.edits(f),
+	}
+	for _, e := range f.Evidence {
+		out.Evidence = append(out.Evidence, b.evidence(e))
 	}
 	if f.Cause != "" {
 		cause := f.Cause
@@ -155,6 +159,14 @@ func inRepository(root, dir string) string {
 		return ""
 	}
 	return filepath.ToSlash(rel)
+}
+
+func (b *builder) evidence(e finding.Evidence) Evidence {
+	out := Evidence{Service: b.line(e.Service), Line: b.line(e.Line), Means: b.line(e.Means)}
+	if !e.At.IsZero() {
+		out.Time, out.AgeSeconds = e.At.UTC().Format(time.RFC3339), int64(max(0, e.Age).Seconds())
+	}
+	return out
 }
 
 func (b *builder) location(l finding.Location) Location {

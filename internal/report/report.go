@@ -78,10 +78,20 @@ type Finding struct {
 	Locations   []Location `json:"locations"`
 	Consequence string     `json:"consequence"`
 	Remedy      string     `json:"remedy"`
+	Evidence    []Evidence `json:"evidence"`
 	Cause       *string    `json:"cause"` // fingerprint of another finding
 	Fingerprint string     `json:"fingerprint"`
 
 	Edits []Edit `json:"-"` // the change that cures it, where there is one right answer and no secret in it
+}
+
+// Evidence is a line of a log that bears a finding out.
+type Evidence struct {
+	Service    string `json:"service"`
+	Time       string `json:"time"`        // RFC 3339, in UTC; "" when not known
+	AgeSeconds int64  `json:"age_seconds"` // when the run began; 0 when not known
+	Line       string `json:"line"`
+	Means      string `json:"means"`
 }
 
 // Location is a place in a file; line and column count from 1, 0 when not known.

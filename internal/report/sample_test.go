@@ -40,6 +40,8 @@ func sample() *report.Report {
 				Title:   "The database refuses the password",
 				Message: "Access denied for user 'kopano'@'172.18.0.1' (1045).",
 				Subject: "kopano_server → db", Locations: []report.Location{},
+				Evidence: []report.Evidence{{Service: "kopano_server", Time: "2026-03-01T10:00:00Z", AgeSeconds: 130,
+					Line: "[error] Access denied for user 'kopano'@'172.18.0.5' (using password: YES)", Means: "The database refuses the user or the password."}},
 				Remedy: "Set the right password.", Cause: &cause, Fingerprint: "2222222222222222",
 			},
 			{
@@ -64,11 +66,19 @@ func sample() *report.Report {
 		},
 	}
 	r.Findings = append(r.Findings, manyUnset()...)
+	for i := range r.Findings {
+		if r.Findings[i].Evidence == nil {
+			r.Findings[i].Evidence = []report.Evidence{}
+		}
+	}
 	r.Summary = report.Summarise(r.Findings, r.Links)
 	r.Suppressed = []report.Suppressed{
 		{Finding: suppressedSample("image-latest", "6666666666666666"), By: "comment", Reason: "tried out first", Until: "2027-03-31"},
 		{Finding: suppressedSample("image-latest", "6666666666666666-2"), By: "settings", Reason: "it is a test"},
 		{Finding: suppressedSample("root-password-weak", "7777777777777777"), By: "baseline"},
+	}
+	for i := range r.Suppressed {
+		r.Suppressed[i].Evidence = []report.Evidence{}
 	}
 	r.Summary.Suppressed = len(r.Suppressed)
 	r.Rules = []report.Rule{{

@@ -30,6 +30,7 @@ func (p *printer) finding(f *Finding) {
 		p.paragraph(margin, "Breaks: ", p.style.bold, f.Consequence)
 	}
 	p.consequences(f)
+	p.evidence(f)
 	if f.Remedy != "" {
 		p.paragraph(margin, "Fix: ", p.style.green, f.Remedy)
 	}

@@ -173,3 +173,25 @@ func inWord(s string, i int) bool {
 	c := s[i]
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
+
+// What programs write in front of a secret in their logs. The words YES and NO
+// after "password" are MariaDB's, and tell whether one was sent.
+var (
+	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:passw(?:or)?d|passphrase|passwd|(?:\b|_)pwd?|bindpw|secret|token|api_?key|private_?key|credentials?|cookie|session_?id)["']?\s*(?:=>|[=:])\s*)("[^"]*"|'[^']*'|[^\s,;&)\]}]+)`)
+	header     = regexp.MustCompile(`(?i)(\b(?:basic|bearer)\s+)[a-z0-9._~+/=-]{8,}`)
+	webToken   = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
+)
+
+// Mask hides in a line of a log what looks like a secret by what stands before
+// it or by its form, whether it is known or not.
+func Mask(line string) string {
+	line = header.ReplaceAllString(line, "${1}"+Hidden)
+	line = webToken.ReplaceAllString(line, Hidden)
+	return assignment.ReplaceAllStringFunc(line, func(all string) string {
+		m := assignment.FindStringSubmatch(all)
+		if v := strings.ToUpper(m[2]); v == "YES" || v == "NO" {
+			return all
+		}
+		return m[1] + Hidden
+	})
+}

@@ -126,3 +126,20 @@ func TestRedactorProperty(t *testing.T) {
 		}
 	}
 }
+
+func TestMask(t *testing.T) {
+	for line, want := range map[string]string{
+		"login with password=abc, user=x":             "login with password=«hidden», user=x",
+		`{"bind_pw": "a b c", "n": 1}`:                `{"bind_pw": «hidden», "n": 1}`,
+		`{"password": "a b c", "n": 1}`:               `{"password": «hidden», "n": 1}`,
+		"Access denied (using password: YES)":         "Access denied (using password: YES)",
+		"Authorization: Basic a29wYW5vOnNlY3JldA==":   "Authorization: Basic «hidden»",
+		"token eyJhbGciOiJQUzI1.eyJpc3MiOiJo.c2ln ok": "token «hidden» ok",
+		"MYSQL_ROOT_PASSWORD='x y' client_secret: z":  "MYSQL_ROOT_PASSWORD=«hidden» client_secret: «hidden»",
+		"the password is wrong":                       "the password is wrong",
+	} {
+		if got := Mask(line); got != want {
+			t.Errorf("%s\nbecomes %s\nwant    %s", line, got, want)
+		}
+	}
+}
