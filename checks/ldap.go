@@ -34,6 +34,8 @@ const (
 	ReasonSizeLimit     Reason = "size-limit" // a warning
 	ReasonSearchFailed  Reason = "search-failed"
 
+	ReasonNoSchema      Reason = "no-kopano-schema"
+	ReasonSlow          Reason = "slow-search"            // an info
 	ReasonNoUniqueID    Reason = "unique-id-missing"      // a warning where only some lack it
 	ReasonSameUniqueID  Reason = "same-unique-id"         // a warning, as all below
 	ReasonSameLogin     Reason = "same-login"             //
@@ -65,6 +67,8 @@ func LDAPReasons() []ReasonDoc {
 		ReasonDoc{ReasonNoUsers, Ask, "Login and search work, and nobody is found."},
 		ReasonDoc{ReasonSizeLimit, Ask, "The server hands out only the first few users; a warning."},
 		ReasonDoc{ReasonSearchFailed, Ask, "The search failed for another reason."},
+		ReasonDoc{ReasonNoSchema, Ask, "Nobody is found, since the directory does not know Kopano's schema."},
+		ReasonDoc{ReasonSlow, Ask, "Finding one address takes long, as without an index; an info."},
 		ReasonDoc{ReasonNoUniqueID, Ask, "Users lack the attribute by which kopano_server knows them; a warning where only some do."},
 		ReasonDoc{ReasonSameUniqueID, Ask, "Two users have the same number, or whatever kopano_server knows them by; a warning."},
 		ReasonDoc{ReasonSameLogin, Ask, "Two users have the same login name; a warning."},

@@ -1,12 +1,17 @@
 package checks_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab/labtest"
 )
 
 // entry is a user below ou=south, with lines of LDIF besides what every user has.
@@ -66,6 +71,12 @@ func TestLDAPPeople(t *testing.T) {
 			set(".env", "LDAP_QUERY_FILTER_GROUP=(&(objectclass=kopano-group)(mail=%s))", "LDAP_QUERY_FILTER_GROUP=(mail=%s)"), checkMailLDAP, good},
 		{"mail looks elsewhere", lab.SlapdOptions{}, mailBase("ou=north,dc=example,dc=org"), checkMailLDAP,
 			warned(checks.ReasonUnknownToMail, "LDAP_QUERY_FILTER_USER=", "finn@example.org, greta@example.org, hugo@example.org and 1 more")},
+
+		{"no schema, for mail", lab.SlapdOptions{Plain: true}, nil, checkMailLDAP,
+			expect{rung: checks.Ask, reason: checks.ReasonNoSchema, id: "live-ldap-no-kopano-schema", at: "  ldap:", says: "from which kopanoAccount comes"}},
+		{"no schema, which the server's filter does not need", lab.SlapdOptions{Plain: true}, nil, checkLDAP, warned(checks.ReasonNoIMAP, "  ldap:", "imap")},
+		{"no schema, and a filter of our own", lab.SlapdOptions{Plain: true}, serverSetting("KCCONF_LDAP_LDAP_USER_SEARCH_FILTER=(kopanoAccount=1)"), checkLDAP,
+			expect{rung: checks.Ask, reason: checks.ReasonNoSchema, id: "live-ldap-no-kopano-schema", at: "  ldap:", says: "nobody is found"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
@@ -94,5 +105,61 @@ func TestLDAPPeopleOfTwoServers(t *testing.T) {
 	s.edit(".env", "LDAP_SERVER=ldap://ldap:389", `LDAP_SERVER="ldap://ldap:389 ldap://ldap2.example.org"`)
 	if r := checkLDAP(s); len(r.Findings) != 1 || r.Findings[0].ID != "live-ldap-imap-for-nobody" {
 		t.Errorf("got %+v", r.Findings)
+	}
+}
+
+// slowly passes on to a server, and waits before each question in which one of
+// the words stands: a real one without indexes needs more entries to be slow
+// than a test has time to make.
+func slowly(t *testing.T, l *lab.Lab, server string, wait time.Duration, words ...string) string {
+	t.Helper()
+	address, err := l.Serve(func(c net.Conn) {
+		to, err := net.Dial("tcp", server)
+		if err != nil {
+			return
+		}
+		defer to.Close()
+		go func() { _, _ = io.Copy(c, to); c.Close() }()
+		question := make([]byte, 64<<10)
+		for {
+			n, err := c.Read(question)
+			if err != nil {
+				return
+			}
+			for _, w := range words {
+				if bytes.Contains(question[:n], []byte(w)) {
+					time.Sleep(wait)
+					break
+				}
+			}
+			if _, err := to.Write(question[:n]); err != nil {
+				return
+			}
+		}
+	})
+	labtest.Check(t, err)
+	return address
+}
+
+func TestLDAPSlow(t *testing.T) {
+	l := labtest.New(t)
+	server := directory(t, l, lab.SlapdOptions{})
+	slow := expect{status: checks.OK, rung: checks.Ask, id: "live-ldap-slow-search", at: "  ldap:", says: "a search for one address takes"}
+	for name, c := range map[string]struct {
+		wait   time.Duration
+		words  []string
+		check  func(*scene) checks.Result
+		expect expect
+	}{
+		"one address":            {600 * time.Millisecond, []string{"kopano-doctor.invalid"}, checkLDAP, slow},
+		"one address, for mail":  {600 * time.Millisecond, []string{"kopano-doctor.invalid"}, checkMailLDAP, slow},
+		"a little":               {200 * time.Millisecond, []string{"kopano-doctor.invalid"}, checkLDAP, expect{status: checks.OK, rung: checks.Ask}},
+		"everything: a long way": {600 * time.Millisecond, []string{"dc=example"}, checkLDAP, expect{status: checks.OK, rung: checks.Ask}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.pin("ldap:389", slowly(t, l, server.Address, c.wait, c.words...))
+			s.want(c.check(s), c.expect)
+		})
 	}
 }

@@ -88,6 +88,7 @@ func (c *ldapClimb) users(ctx context.Context) (string, *failure) {
 		found, f := c.foundAny(ctx, result)
 		if f == nil {
 			c.compareWithServer(ctx)
+			c.speed(ctx)
 		}
 		return found, f
 	}
@@ -122,6 +123,7 @@ func (c *ldapClimb) countUsers(ctx context.Context) (string, *failure) {
 	if f := c.judgePeople(s.people().read(entries), about == ""); f != nil {
 		return "", f
 	}
+	c.speed(ctx)
 	return c.counted(len(entries), about), nil
 }
 
@@ -175,6 +177,9 @@ func (c *ldapClimb) noUsers(ctx context.Context, result *ldap.SearchResult) *fai
 	}
 	if s.keys.kopano && c.isActiveDirectory(ctx) != s.usesActiveDirectory() {
 		return c.wrongInclude(f)
+	}
+	if c.withoutSchema(ctx, f) {
+		return f
 	}
 	places := s.placesOf(s.keys.base)
 	remedy := fmt.Sprintf("Look whether the users lie below %s (%s).", c.baseName(), written(s.from, s.keys.base))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"text/template"
 
@@ -33,6 +34,7 @@ type SlapdOptions struct {
 	Codes      bool     // whoever logs in as cn=busy, cn=locked or cn=nobody below ou=codes,BASE gets that answer, the last two in Active Directory's words
 	Extra      []string // further global lines of slapd.conf
 	UserCount  int      // that many more users, named extra1 …
+	Plain      bool     // without Kopano's schema and what is of it
 	NoIMAP     bool     // nobody has a feature switched on
 	Entries    string   // further entries, as LDIF
 }
@@ -163,7 +165,9 @@ func (l *Lab) slapdConfig(o SlapdOptions) (*slapdConfig, error) {
 	for _, name := range []string{"core", "cosine", "nis", "inetorgperson"} {
 		c.Schemas = append(c.Schemas, "/etc/ldap/schema/"+name+".schema")
 	}
-	c.Schemas = append(c.Schemas, filepath.Join(dir, "kopano.schema"))
+	if !o.Plain {
+		c.Schemas = append(c.Schemas, filepath.Join(dir, "kopano.schema"))
+	}
 	if !o.NoUsers {
 		c.Users = people()
 		for i := range o.UserCount {
@@ -181,6 +185,12 @@ func fill(s *string, value string) {
 		*s = value
 	}
 }
+
+// What needs Kopano's schema in an entry; groups have an address by its classes.
+var (
+	kopanoLine  = regexp.MustCompile(`(?m)^kopano\w+:.*\n`)
+	kopanoClass = regexp.MustCompile(`\bkopano-\w+`)
+)
 
 // write writes the configuration, the tree and the certificate.
 func (c *slapdConfig) write() error {
@@ -202,6 +212,9 @@ func (c *slapdConfig) write() error {
 			return err
 		}
 		files[name] = b.String()
+	}
+	if c.Plain {
+		files["tree.ldif"] = kopanoClass.ReplaceAllString(kopanoLine.ReplaceAllString(files["tree.ldif"], ""), "extensibleObject")
 	}
 	if c.TLS {
 		if err := c.Certificate.Write(c.Dir); err != nil {
