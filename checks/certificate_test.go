@@ -96,6 +96,9 @@ func TestWebCertificateByTheClock(t *testing.T) {
 		target.ExpiresSoon = test.soon
 		r := checks.CheckWebCertificate(t.Context(), target)
 		s.sane(r)
+		if !r.CertificateEnd.Equal(end.Truncate(time.Second)) {
+			t.Errorf("%s before its end: the certificate is said to end %s, not %s", test.left, r.CertificateEnd, end)
+		}
 		for _, id := range []string{"live-certificate-expires-soon", "live-certificate-tls-expired"} {
 			if got := findingOf(r, id) != nil; got != (id == test.id) {
 				t.Errorf("%s before its end: %s is %v", test.left, id, got)

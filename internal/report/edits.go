@@ -17,8 +17,10 @@ type Edit struct {
 	New                  string
 }
 
+const byteOrderMark = "\ufeff"
+
 // edits gives the edits of a finding, none when a secret is in one of them or
-// in a line that they touch.
+// in a line that they touch: half a cure is none.
 func (b *builder) edits(f *finding.Finding) []Edit {
 	var out []Edit
 	for _, e := range f.Edits {
@@ -30,6 +32,9 @@ func (b *builder) edits(f *finding.Finding) []Edit {
 		source, replacement := text.Reveal(), e.New.Reveal()
 		if !ok || e.Start < 0 || e.Start > e.End || e.End > len(source) || source[e.Start:e.End] != e.Old.Reveal() || b.tells(replacement) {
 			return nil
+		}
+		if strings.HasPrefix(source[e.Start:e.End], byteOrderMark) {
+			return nil // no line and column say that
 		}
 		x := Edit{File: e.File, New: replacement}
 		x.StartLine, x.StartChar = position(source, e.Start)
@@ -54,5 +59,5 @@ func (b *builder) tells(s string) bool {
 func position(text string, offset int) (line, char int) {
 	before := text[:offset]
 	start := strings.LastIndexByte(before, '\n') + 1
-	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(strings.TrimPrefix(before[start:], "\ufeff")) + 1
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(strings.TrimPrefix(before[start:], byteOrderMark)) + 1
 }

@@ -3,6 +3,7 @@ package suppress
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -256,6 +257,9 @@ func TestSeverities(t *testing.T) {
 	if len(got.Findings) != 2 || len(got.Suppressed) != 1 || got.Findings[0].ID != "three" || got.Findings[1].ID != "one" || got.Findings[1].Severity != finding.Info {
 		t.Errorf("%+v", got)
 	}
+	if x := got.Suppressed[0]; x.By != BySeverity || x.Finding.ID != "two" || x.Finding.Severity != in[0].Severity {
+		t.Errorf("taken out: %+v", x)
+	}
 	for _, f := range got.Findings {
 		if f.Fingerprint != prints[f.ID] {
 			t.Errorf("the fingerprint of %s changed with its severity", f.ID)
@@ -309,5 +313,37 @@ func TestEased(t *testing.T) {
 func TestNamesOfLiveFindings(t *testing.T) {
 	if !live("live-ldap-refused") || live("alive-ldap") || live("ldap-live-x") {
 		t.Error("which findings come from checks is not told by their names")
+	}
+}
+
+func TestWhatIsTakenOutIsToldWithItsReason(t *testing.T) {
+	d := load(t, map[string]string{"compose.yaml": "services:\n  # kopano-doctor: ignore=one until=2099-01-31 because it is known\n  a: {image: b}\n"})
+	s := setup()
+	s.Config = &config.Config{Ignores: []config.Ignore{
+		{Rule: "one", Reason: "told twice"}, {Rule: "two", Reason: "first", Until: "2098-01-31"}, {Rule: "two", Reason: "second"},
+	}}
+	in := finding.Seal([]finding.Finding{found("one", at("compose.yaml", 3, finding.Fix)), found("two"), found("three")})
+	known := map[string]Known{}
+	for _, f := range in {
+		known[f.ID] = Known{Fingerprint: f.Fingerprint, ID: f.ID}
+	}
+	data, err := NewBaseline([]Known{known["three"]}).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "baseline.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.Baseline, err = ReadBaseline(file); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, x := range Apply(d, in, s).Suppressed {
+		got[x.Finding.ID] = string(x.By) + ", " + x.Reason + ", " + x.Until
+	}
+	want := map[string]string{"one": "comment, it is known, 2099-01-31", "two": "settings, first, 2098-01-31", "three": "baseline, , "}
+	if !maps.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
