@@ -21,6 +21,8 @@ const Runs Rung = "container"
 
 // The reasons that a container gives.
 const (
+	ReasonNoneRuns    Reason = "none-runs"
+	ReasonMostMissing Reason = "most-missing"
 	ReasonNotCreated  Reason = "not-created"
 	ReasonNotStarted  Reason = "not-started"
 	ReasonExited      Reason = "exited"
@@ -38,6 +40,8 @@ const (
 // ContainerReasons lists what Containers may say.
 func ContainerReasons() []ReasonDoc {
 	return []ReasonDoc{
+		{ReasonNoneRuns, Runs, "No container of the deployment runs. It is said once, in place of each service and link."},
+		{ReasonMostMissing, Runs, "More than half of the services have no container. It is said once."},
 		{ReasonNotCreated, Runs, "The files have a service of which no container exists, while others run."},
 		{ReasonNotStarted, Runs, "The container was made and never started; the engine's reason is shown where it has one."},
 		{ReasonExited, Runs, "The container has ended: the exit code, when, and the last line of its log. A service that runs once may end with 0."},
@@ -72,8 +76,13 @@ func Containers(t *kopano.Topology, s *engine.Snapshot) []finding.Finding {
 		return nil
 	}
 	c := &comparison{topology: t, snapshot: s}
+	if c.noneRuns() {
+		c.orphans()
+		return c.found
+	}
+	missing := c.mostMissing()
 	for _, service := range t.Deployment.Services {
-		if service.GetScale() > 0 {
+		if service.GetScale() > 0 && !missing[service] {
 			c.service(service)
 		}
 	}
@@ -404,7 +413,7 @@ func RaiseContainers(found []finding.Finding, broken func(link string) bool) []f
 // victim, not the cause.
 func raised(id string) bool {
 	switch Reason(strings.TrimPrefix(id, ContainerPrefix)) {
-	case ReasonNotCreated, ReasonExited, ReasonRestarting, ReasonEnvironment, ReasonImage, ReasonNetworks, ReasonMounts:
+	case ReasonMostMissing, ReasonNotCreated, ReasonExited, ReasonRestarting, ReasonEnvironment, ReasonImage, ReasonNetworks, ReasonMounts:
 		return true
 	}
 	return false

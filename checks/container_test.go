@@ -159,8 +159,10 @@ func TestContainerThatCannotStart(t *testing.T) {
 services:
   one: {image: STANDIN, network_mode: none}
   two: {image: STANDIN, network_mode: none, entrypoint: ["/no-such-program"]}
+  up: {image: STANDIN, network_mode: none}
 `})
 	p.Compose("create")
+	p.Compose("start", "up")
 	_ = p.Try("start", "two")
 	s, topology := lookAt(t, p)
 	found := checks.Containers(topology, s)
@@ -168,6 +170,45 @@ services:
 	two, _ := find(found, "not-started", "two")
 	if !strings.Contains(one.Message, "never started") || !strings.Contains(two.Message, "no-such-program") {
 		t.Errorf("%q\n%q", one.Message, two.Message)
+	}
+}
+
+// A deployment of which nothing runs is told once; so is one that was started in part.
+func TestADeploymentThatDoesNotRun(t *testing.T) {
+	p := enginetest.Prepare(t, map[string]string{"compose.yaml": `
+services:
+  kopano_server: {image: STANDIN, environment: {SERVICE_TO_START: server, KCCONF_SERVER_MYSQL_HOST: db, KCCONF_LDAP_LDAP_URI: "ldap://ldap:389"}}
+  db: {image: STANDIN}
+  ldap: {image: STANDIN}
+  kopano_dagent: {image: STANDIN, environment: {SERVICE_TO_START: dagent, KCCONF_DAGENT_SERVER_SOCKET: "http://kopano_server:236"}}
+  kopano_ssl: {image: STANDIN, command: ["exit=0"]}
+  bad: {image: STANDIN, command: ["say=out of luck", "exit=3"], restart: "no"}
+`})
+	s, topology := lookAt(t, p)
+	if found := checks.Containers(topology, s); len(found) != 0 {
+		t.Errorf("without containers: %v", ids(found))
+	}
+	if found := checks.NoneExist(topology, s); len(found) != 1 || len(found[0].Links) < 3 || found[0].Severity != finding.Error {
+		t.Errorf("without containers: %+v", found)
+	}
+	p.Compose("up", "-d", "--no-deps", "kopano_server", "kopano_ssl")
+	s, topology = lookAt(t, p)
+	found := checks.Containers(topology, s)
+	if f, ok := find(found, "most-missing", topology.Deployment.Project); !ok || f.Severity != finding.Error || has(found, "not-created", "db") ||
+		!slices.Contains(f.Links, "server-database@kopano_server") || !strings.Contains(f.Message, "Of 5 services") {
+		t.Errorf("started in part: %+v", found)
+	}
+	p.Compose("up", "-d")
+	p.Compose("stop", "-t", "5")
+	s, topology = lookAt(t, p)
+	found = checks.Containers(topology, s)
+	if !has(found, "none-runs", topology.Deployment.Project) || !has(found, "exited", "bad") || len(found) != 2 {
+		t.Errorf("stopped: %v", ids(found))
+	}
+	p.Compose("start", "db")
+	s, topology = lookAt(t, p)
+	if found = checks.Containers(topology, s); has(found, "none-runs", topology.Deployment.Project) || !has(found, "exited", "ldap") {
+		t.Errorf("one runs: %v", ids(found))
 	}
 }
 

@@ -53,6 +53,8 @@ func (g *graph) containerCause(l *Link) string {
 // this way. There tells that the container is the one that is called.
 func explains(why checks.Reason, there bool, r checks.Result) bool {
 	switch why {
+	case checks.ReasonNoneRuns, checks.ReasonMostMissing:
+		return !answered(r.Reason) // they name the links whose ends are missing
 	case checks.ReasonNotCreated, checks.ReasonNotStarted, checks.ReasonExited, checks.ReasonOOM, checks.ReasonRestarting, checks.ReasonPaused:
 		return there && !answered(r.Reason)
 	case checks.ReasonNetworks:
@@ -75,6 +77,12 @@ func (g *graph) waitForContainer(l *Link) {
 	for _, n := range g.byEdge[l.Edge.ID] {
 		f := &g.findings[n]
 		switch containerReason(f) {
+		case checks.ReasonNoneRuns, checks.ReasonMostMissing:
+			if f.Severity == finding.Error {
+				l.Result.Reason = checks.ReasonBlocked
+				l.Result.Message = "cannot work before both of its ends run"
+				return
+			}
 		case checks.ReasonNotCreated, checks.ReasonNotStarted, checks.ReasonExited, checks.ReasonOOM, checks.ReasonRestarting:
 			if f.Severity == finding.Error {
 				l.Result.Reason = checks.ReasonBlocked

@@ -35,6 +35,9 @@ func TestContainersExplainTheirLinks(t *testing.T) {
 		{checks.ReasonNetworks, "server", finding.Error, checks.Resolve, checks.ReasonNoSuchHost, true},
 		{checks.ReasonNetworks, "server", finding.Error, checks.Authenticate, checks.ReasonCredentials, false},
 		{checks.ReasonEnvironment, "server", finding.Error, checks.Authenticate, checks.ReasonCredentials, true},
+		{checks.ReasonNoneRuns, "kopano", finding.Error, checks.Dial, checks.ReasonRefused, true},
+		{checks.ReasonNoneRuns, "kopano", finding.Error, checks.Authenticate, checks.ReasonCredentials, false},
+		{checks.ReasonMostMissing, "kopano", finding.Warning, checks.Dial, checks.ReasonRefused, false},
 		{checks.ReasonUnhealthy, "ldap", finding.Error, checks.Dial, checks.ReasonRefused, false},
 	} {
 		w := newWorld().link("server-ldap", "server", "ldap", checks.Broken, c.reason)

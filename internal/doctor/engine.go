@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,9 +98,15 @@ func aboutProject(d *deployment.Deployment, s *engine.Snapshot) string {
 // containerFindings compares what runs with the files. What explains a link
 // that is seen to be broken becomes an error.
 func containerFindings(t *kopano.Topology, s *engine.Snapshot, links []diagnosis.Link) []finding.Finding {
-	broken := map[string]bool{}
+	broken, works := map[string]bool{}, false
 	for _, l := range links {
 		broken[l.Edge.ID] = l.Result.Status == checks.Broken
+		works = works || l.Result.Status == checks.OK
+	}
+	if !works && slices.Contains(slices.Collect(maps.Values(broken)), true) {
+		if found := checks.NoneExist(t, s); len(found) > 0 {
+			return found
+		}
 	}
 	return checks.RaiseContainers(checks.Containers(t, s), func(id string) bool { return broken[id] })
 }
