@@ -45,6 +45,7 @@ const (
 	ReasonNoIMAP        Reason = "imap-for-nobody"        // an info
 	ReasonNoHome        Reason = "no-home-server"         //
 	ReasonUnknownToMail Reason = "users-unknown-to-mail"  //
+	ReasonDomainUnknown Reason = "domain-unknown-to-mail" //
 )
 
 // LDAPReasons lists what the LDAP check tells apart.
@@ -74,6 +75,7 @@ func LDAPReasons() []ReasonDoc {
 		ReasonDoc{ReasonSameLogin, Ask, "Two users have the same login name; a warning."},
 		ReasonDoc{ReasonSameAddress, Ask, "Two users have the same mail address or alias; a warning."},
 		ReasonDoc{ReasonUnknownToMail, Ask, "kopano_server knows users whom the mail transport does not find; a warning."},
+		ReasonDoc{ReasonDomainUnknown, Ask, "The mail transport does not find the users' domain, so that it is not its own; a warning."},
 		ReasonDoc{ReasonFeatureValue, Ask, "A list of features is written into one value, which switches nothing; a warning."},
 		ReasonDoc{ReasonNoHome, Ask, "One of several storage servers must keep a user's mailbox, and none is named; a warning."},
 		ReasonDoc{ReasonNoAddress, Ask, "Users have no mail address; an info."},

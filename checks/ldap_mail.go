@@ -1,8 +1,10 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +19,9 @@ var mailFilters = []string{"LDAP_QUERY_FILTER_USER", "LDAP_QUERY_FILTER_ALIAS", 
 
 // maxMissing is how many users are asked for by name, to be sure.
 const maxMissing = 3
+
+// maxDomains is how many domains are asked for.
+const maxDomains = 5
 
 // compareWithServer asks, over the mail transport's own login, whether it finds
 // the users that kopano_server finds. Each of the two has a filter and a base
@@ -39,12 +44,57 @@ func (c *ldapClimb) compareWithServer(ctx context.Context) {
 		return
 	}
 	var missing []user
+	domains := map[string]int{} // of the users whom mail knows, and how many
 	for _, u := range attributes.read(entries) {
-		if u.mail != "" && !u.off && !known[strings.ToLower(u.dn)] {
+		switch {
+		case u.mail == "" || u.off:
+		case !known[strings.ToLower(u.dn)]:
 			missing = append(missing, u)
+		default:
+			_, domain, _ := strings.Cut(strings.ToLower(u.mail), "@")
+			domains[domain]++
 		}
 	}
 	c.unknownToMail(ctx, server, missing)
+	c.unknownDomains(ctx, domains)
+}
+
+// unknownDomains asks, as Postfix does before it takes a mail, whether the
+// domains of the users are its own: another filter decides that. Domains with
+// few users are not asked for when there are many.
+func (c *ldapClimb) unknownDomains(ctx context.Context, domains map[string]int) {
+	const key = "LDAP_QUERY_FILTER_DOMAIN"
+	filter, _ := c.settings.value(key)
+	names := slices.SortedFunc(maps.Keys(domains), func(a, b string) int {
+		return cmp.Or(domains[b]-domains[a], strings.Compare(a, b))
+	})
+	var refused []string
+	for _, domain := range names[:min(len(names), maxDomains)] {
+		if domain == "" || filter == "" {
+			continue
+		}
+		result, err := c.query(ctx, c.settings.base, ldap.ScopeWholeSubtree, forRecipient(filter, domain), fewEntries, nil)
+		if err != nil && !limited(err) {
+			return // a filter that is none is a rule's to tell
+		}
+		if len(result.Entries) == 0 {
+			refused = append(refused, fmt.Sprintf("%s (%s)", oneLine(domain), usersOf(domains[domain])))
+		}
+	}
+	if len(refused) == 0 {
+		return
+	}
+	c.warnOf(finding.Warning, ReasonDomainUnknown, c.settings.placesOf(key, c.settings.keys.base), "The mail server does not take the users' domain for its own",
+		fmt.Sprintf("%s finds nothing below %s for %s", key, c.baseName(), someOf(refused)),
+		"Mail to these domains is refused (relay access denied), unless the mail server is told of them elsewhere.",
+		fmt.Sprintf("Correct %s; with Kopano's schema it is (|(mail=*@%%s)(kopanoAliases=*@%%s)).", written(c.settings.from, key)))
+}
+
+func usersOf(n int) string {
+	if n == 1 {
+		return "1 user"
+	}
+	return fmt.Sprintf("%d users", n)
 }
 
 // serversView gives the settings of a kopano_server that uses the same directory.

@@ -71,6 +71,9 @@ func TestLDAPPeople(t *testing.T) {
 			set(".env", "LDAP_QUERY_FILTER_GROUP=(&(objectclass=kopano-group)(mail=%s))", "LDAP_QUERY_FILTER_GROUP=(mail=%s)"), checkMailLDAP, good},
 		{"mail looks elsewhere", lab.SlapdOptions{}, mailBase("ou=north,dc=example,dc=org"), checkMailLDAP,
 			warned(checks.ReasonUnknownToMail, "LDAP_QUERY_FILTER_USER=", "finn@example.org, greta@example.org, hugo@example.org and 1 more")},
+		{"mail does not know the domain", lab.SlapdOptions{}, set(".env", "LDAP_QUERY_FILTER_DOMAIN=(|(mail=*@%s)(kopanoAliases=*@%s))", "LDAP_QUERY_FILTER_DOMAIN=(ou=%s)"), checkMailLDAP,
+			warned(checks.ReasonDomainUnknown, "LDAP_QUERY_FILTER_DOMAIN=", "example.org (9 users)")},
+		{"mail knows the domain by its users only", lab.SlapdOptions{}, set(".env", "LDAP_QUERY_FILTER_DOMAIN=(|(mail=*@%s)(kopanoAliases=*@%s))", "LDAP_QUERY_FILTER_DOMAIN=(mail=*@%s)"), checkMailLDAP, good},
 
 		{"no schema, for mail", lab.SlapdOptions{Plain: true}, nil, checkMailLDAP,
 			expect{rung: checks.Ask, reason: checks.ReasonNoSchema, id: "live-ldap-no-kopano-schema", at: "  ldap:", says: "from which kopanoAccount comes"}},
