@@ -87,6 +87,8 @@ func All() map[string]Check {
 		"kwmserver-konnect-registration": CheckFolder,
 		"scheduler-docker":               CheckDocker,
 		"kwmbridge-kwmserver":            CheckMCU,
+		"kwmserver-turn":                 CheckTURNService,
+		"kwmserver-turn-uris":            CheckTURN,
 
 		"server-issuer":         CheckIssuer,
 		"webapp-issuer":         CheckIssuer,

@@ -78,8 +78,8 @@ const (
 // Dialer reaches an address as the configuration writes it. It resolves the
 // name as its vantage does and obeys --resolve.
 type Dialer interface {
-	// DialContext connects to host:port over "tcp", or to a path inside the
-	// client's container over "unix". Errors wrap net.DNSError,
+	// DialContext connects to host:port over "tcp" or "udp", or to a path
+	// inside the client's container over "unix". Errors wrap net.DNSError,
 	// syscall.ECONNREFUSED, os.ErrDeadlineExceeded and so on, or vantage.ErrNoRoute.
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }

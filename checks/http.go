@@ -26,10 +26,11 @@ const maxBody = 1 << 20
 // question after the other.
 type web struct {
 	target   Target
-	socket   string // path of a unix socket inside the client's container; "": by the address' host and port
-	insecure bool   // takes any certificate, as a client with INSECURE=yes does
-	last     *peer  // the newest connection, to tell what answered when it was not HTTP
-	secure   bool   // whether that speaks TLS
+	socket   string                    // path of a unix socket inside the client's container; "": by the address' host and port
+	insecure bool                      // takes any certificate, as a client with INSECURE=yes does
+	prepare  func(*http.Request) error // what a question gets besides, signature or password; may be nil
+	last     *peer                     // the newest connection, to tell what answered when it was not HTTP
+	secure   bool                      // whether that speaks TLS
 }
 
 // answer is what came back.
@@ -51,6 +52,11 @@ func (w *web) get(ctx context.Context, address string) (*answer, *failure) {
 	}
 	request.Header.Set("User-Agent", userAgent)
 	request.Close = true
+	if w.prepare != nil {
+		if err := w.prepare(request); err != nil {
+			return nil, &failure{Resolve, ReasonInternal, "the request could not be made", err}
+		}
+	}
 	response, err := w.RoundTrip(request)
 	if err != nil {
 		return nil, w.failure(ctx, err)

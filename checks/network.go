@@ -59,10 +59,20 @@ func (f *failure) status() Status {
 // dial connects to host:port as the configuration writes it, within one rung's
 // time. The peer lives no longer than ctx.
 func dial(ctx context.Context, t Target, host string, port int) (*peer, *failure) {
+	return dialOver(ctx, t, "tcp", host, port)
+}
+
+// dialUDP makes a UDP socket for host:port. Whether anybody is there shows only
+// when something is sent.
+func dialUDP(ctx context.Context, t Target, host string, port int) (*peer, *failure) {
+	return dialOver(ctx, t, "udp", host, port)
+}
+
+func dialOver(ctx context.Context, t Target, network, host string, port int) (*peer, *failure) {
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	rung, cancel := context.WithTimeout(ctx, t.timeout())
 	defer cancel()
-	conn, err := t.Dialer.DialContext(rung, "tcp", address)
+	conn, err := t.Dialer.DialContext(rung, network, address)
 	if err == nil {
 		return newPeer(ctx, conn, shownAddress(conn.RemoteAddr().String(), address)), nil
 	}

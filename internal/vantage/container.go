@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 )
 
@@ -55,7 +56,7 @@ func (c *Container) DialContext(ctx context.Context, network, address string) (n
 	case "unix":
 		conn, err := c.socket(ctx, address)
 		return conn, pathError(err, c.service, address)
-	case "tcp", "tcp4", "tcp6":
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
 	default:
 		return nil, noRoute("%s addresses are not dialled", network)
 	}
@@ -64,7 +65,8 @@ func (c *Container) DialContext(ctx context.Context, network, address string) (n
 		return nil, err
 	}
 	route := Route{address, FromContainer}
-	found, err := c.lookup(ctx, network, host)
+	// The resolver knows addresses of TCP; those of UDP are the same.
+	found, err := c.lookup(ctx, strings.Replace(network, "udp", "tcp", 1), host)
 	if err != nil {
 		return nil, &DialError{Route: route, Err: err}
 	}

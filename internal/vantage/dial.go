@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
@@ -29,7 +30,8 @@ func (d *Dialer) Route(host string, port int) (Route, error) {
 	return d.host.Route(d.from, host, port)
 }
 
-// DialContext connects to host:port as the configuration writes it. A failed
+// DialContext connects to host:port as the configuration writes it; over UDP
+// nothing is sent, and whether anybody is there shows only later. A failed
 // dial is a *DialError around the error of package net; an address that cannot
 // be reached from here is a *NoRoute. All addresses of a name are tried one
 // after the other within the context's time, at most 10 seconds without one.
@@ -37,7 +39,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	switch network {
 	case "unix":
 		return d.host.dialSocket(ctx, d.from, address)
-	case "tcp", "tcp4", "tcp6":
+	case "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6":
 	default:
 		return nil, noRoute("%s addresses are not reachable from this host", network)
 	}
@@ -45,7 +47,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	route, err := d.Route(host, port)
+	route, err := d.host.route(d.from, host, port, protocolOf(network))
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +60,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	dialer := net.Dialer{FallbackDelay: -1}
 	return dialEach(ctx, network, route, addresses, dialer.DialContext)
 }
+
+// protocolOf gives "tcp" for tcp, tcp4 and tcp6, and "udp" likewise.
+func protocolOf(network string) string { return strings.TrimRight(network, "46") }
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -104,7 +109,7 @@ func resolve(ctx context.Context, network, address string) ([]netip.AddrPort, er
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(a, uint16(port))}, nil
 	}
-	family := map[string]string{"tcp": "ip", "tcp4": "ip4", "tcp6": "ip6"}[network]
+	family := "ip" + strings.TrimPrefix(network, protocolOf(network))
 	found, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
 	if err != nil {
 		return nil, err

@@ -97,6 +97,9 @@ func (h *Helper) DialContext(ctx context.Context, network, address string) (net.
 	switch {
 	case err == nil:
 		conn.remote = relayAddr{network, r.Remote}
+		if protocolOf(network) == "udp" {
+			return &datagramConn{conn}, nil
+		}
 		return conn, nil
 	case network == "unix":
 		return nil, h.pathError(err, address)

@@ -19,7 +19,8 @@ import (
 // program runs in a container of its own that shares the network and the
 // volumes of the one in question, and passes on what is asked over its standard
 // input and output. Each question is one stream of a yamux session: a line of
-// JSON, a line of JSON back, then the bytes of the connection or file.
+// JSON, a line of JSON back, then the bytes of the connection or file; of a UDP
+// socket the datagrams, each behind its length.
 
 // relayVersion tells programs apart that do not understand each other.
 const relayVersion = 1
@@ -196,6 +197,10 @@ func serveDial(ctx context.Context, own *Container, q relayQuestion, in io.Reade
 	}
 	defer conn.Close()
 	if writeLine(stream, relayReply{Remote: conn.RemoteAddr().String()}) != nil {
+		return
+	}
+	if protocolOf(q.Network) == "udp" {
+		passDatagrams(conn, stream, in)
 		return
 	}
 	// Whichever direction ends first ends the connection, but for what is

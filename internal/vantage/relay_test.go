@@ -136,7 +136,7 @@ func TestRelayConnections(t *testing.T) {
 		{"unix", dir + "/none", func(err error) bool { return errors.Is(err, fs.ErrNotExist) }},
 		{"unix", dir + "/file", func(err error) bool { return errors.Is(err, syscall.ENOTSOCK) }},
 		{"unix", "/elsewhere/s", func(err error) bool { return errors.Is(err, ErrNoRoute) }},
-		{"udp", "127.0.0.1:1", func(err error) bool { return err != nil }},
+		{"sctp", "127.0.0.1:1", func(err error) bool { return err != nil }},
 	} {
 		if _, err := h.DialContext(t.Context(), c.network, c.address); err == nil || !c.fails(err) {
 			t.Errorf("%s %s: %v", c.network, c.address, err)

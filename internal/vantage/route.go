@@ -1,6 +1,7 @@
 package vantage
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -51,6 +52,11 @@ func (h *Host) withAddresses(running map[string]Running) *Host {
 // dialled. From is nil for clients outside the deployment. The error is a
 // *NoRoute when the address means something that only a container can reach.
 func (h *Host) Route(from *deployment.Service, host string, port int) (Route, error) {
+	return h.route(from, host, port, "tcp")
+}
+
+// route is Route for a protocol, "tcp" or "udp": ports are published for one.
+func (h *Host) route(from *deployment.Service, host string, port int, protocol string) (Route, error) {
 	if address, ok := h.pins.Lookup(host, port); ok {
 		return Route{address, FromResolve}, nil
 	}
@@ -66,7 +72,7 @@ func (h *Host) Route(from *deployment.Service, host string, port int) (Route, er
 	if to == nil {
 		return Route{joinHostPort(host, port), FromHost}, nil
 	}
-	if address, ok := h.published(to, port); ok {
+	if address, ok := h.published(to, port, protocol); ok {
 		return Route{address, FromHost}, nil
 	}
 	if h.running != nil {
@@ -82,7 +88,7 @@ func (h *Host) Route(from *deployment.Service, host string, port int) (Route, er
 
 // published gives the address on this machine by which a port inside a
 // service is reached.
-func (h *Host) published(s *deployment.Service, port int) (string, bool) {
+func (h *Host) published(s *deployment.Service, port int, protocol string) (string, bool) {
 	if s.NetworkMode == "host" {
 		return joinHostPort("127.0.0.1", port), true
 	}
@@ -94,7 +100,7 @@ func (h *Host) published(s *deployment.Service, port int) (string, bool) {
 		s = owner // the ports of a shared network namespace are published by its owner
 	}
 	for _, p := range s.Ports {
-		if p.Protocol != "" && p.Protocol != "tcp" || int(p.Target) != port {
+		if cmp.Or(p.Protocol, "tcp") != protocol || int(p.Target) != port {
 			continue
 		}
 		if published, ok := publishedPort(p); ok {

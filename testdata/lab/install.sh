@@ -15,6 +15,7 @@ need mariadb-install-db mariadb-server-core
 need my_print_defaults mariadb-client-core # mariadb-install-db calls it, and does not depend on it
 need dovecot dovecot-core
 need postfix postfix
+need turnserver coturn
 [ -e /usr/lib/postfix/postfix-ldap.so ] || missing="$missing postfix-ldap"
 [ -e /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
