@@ -35,6 +35,8 @@ const (
 	ReasonNetworks    Reason = "networks-changed"
 	ReasonMounts      Reason = "mounts-changed"
 	ReasonOrphan      Reason = "orphan"
+	ReasonDisk        Reason = "disk-full"
+	ReasonOpenFiles   Reason = "open-files"
 )
 
 // ContainerReasons lists what Containers may say.
@@ -54,6 +56,8 @@ func ContainerReasons() []ReasonDoc {
 		{ReasonNewerImage, Runs, "The image of this name is another one by now, and the container still runs the old one."},
 		{ReasonNetworks, Runs, "The container lacks a network, or a name on it, that the files give it."},
 		{ReasonMounts, Runs, "The container lacks a mount that the files give it, or has something else there."},
+		{ReasonDisk, Runs, "The disk behind a volume that holds data is full, or nearly: less than 100 MB free is an error, less than a twentieth (and 5 GB) a warning; inodes alike. Seen as root on the engine's machine."},
+		{ReasonOpenFiles, Runs, "A process has nine tenths of the files and connections open that it may. Seen as root on the engine's machine."},
 		{ReasonOrphan, Runs, "A container of this project whose service is in no file that was read."},
 	}
 }
@@ -94,6 +98,7 @@ type comparison struct {
 	topology *kopano.Topology
 	snapshot *engine.Snapshot
 	found    []finding.Finding
+	diskTold map[uint64]bool // file systems that a finding is about
 }
 
 func (c *comparison) service(s *deployment.Service) {
@@ -106,6 +111,8 @@ func (c *comparison) service(s *deployment.Service) {
 		a := about{c, s, one}
 		if a.runs() {
 			a.drift()
+			a.disk()
+			a.openFiles()
 		}
 	}
 }

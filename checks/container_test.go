@@ -212,6 +212,40 @@ services:
 	}
 }
 
+// A disk that is full, one with room, and a process that has opened all it may.
+func TestWhatContainersHaveUsedUp(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root sees the disks and files of containers")
+	}
+	p := enginetest.Start(t, map[string]string{"compose.yaml": `
+services:
+  db: {image: STANDIN, command: ["fill=/var/lib/mysql"], volumes: ["full:/var/lib/mysql"]}
+  ldap: {image: STANDIN, volumes: ["roomy:/var/lib/ldap"]}
+  kopano_gateway: {image: STANDIN, command: ["open=90"], ulimits: {nofile: 100}, environment: {SERVICE_TO_START: gateway}}
+volumes:
+  full: {driver_opts: {type: tmpfs, device: tmpfs, o: size=2m}}
+  roomy: {driver_opts: {type: tmpfs, device: tmpfs, o: size=8m}}
+`})
+	var found []finding.Finding
+	for range 50 {
+		s, topology := lookAt(t, p)
+		if found = checks.Containers(topology, s); has(found, "disk-full", "db") && has(found, "open-files", "kopano_gateway") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	full, _ := find(found, "disk-full", "db")
+	if full.Severity != finding.Error || !strings.Contains(full.Message, "of 2 MB are free") || !strings.Contains(full.Remedy, p.Name+"_full") {
+		t.Errorf("db: %+v", full)
+	}
+	if f, _ := find(found, "open-files", "kopano_gateway"); f.Severity != finding.Warning || !strings.Contains(f.Message, "may have 100") {
+		t.Errorf("kopano_gateway: %+v; %s", f, p.Compose("ps", "-a"))
+	}
+	if len(found) != 2 {
+		t.Errorf("found: %v", ids(found))
+	}
+}
+
 func lookAt(t *testing.T, p *enginetest.Project) (*engine.Snapshot, *kopano.Topology) {
 	t.Helper()
 	d, err := deployment.Load(t.Context(), deployment.Options{Dir: p.Dir})

@@ -64,6 +64,7 @@ func (c *Client) Look(ctx context.Context, w Wanted) (*Snapshot, error) {
 		return nil, err
 	}
 	c.lastWords(ctx, s)
+	c.resources(ctx, s)
 	slices.SortFunc(s.Containers, func(a, b Container) int {
 		return strings.Compare(a.Service+"\x00"+a.Number+"\x00"+a.Name, b.Service+"\x00"+b.Number+"\x00"+b.Name)
 	})

@@ -59,6 +59,8 @@ type Container struct {
 	HealthSays string // what the last health check printed
 	LastWords  string // the last line of the log of a container that stopped or restarts
 
+	Files OpenFiles // of the process that is nearest to its limit; zero when nobody could look
+
 	Environment map[string]secret.Text // never printed, only compared
 	ImageEnv    map[string]secret.Text // what its image brings along
 	NetworkMode string
@@ -104,6 +106,7 @@ type Mount struct {
 	Source      string // on the engine's machine
 	Destination string
 	ReadOnly    bool
+	Disk        Disk // zero when it was not looked at
 }
 
 // Of gives the containers of a service, without those of `docker compose run`.

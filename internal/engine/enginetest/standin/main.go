@@ -43,6 +43,10 @@ func do(name, value string) error {
 		return serve("unix", value)
 	case "fifo":
 		return syscall.Mkfifo(value, 0o600)
+	case "fill":
+		return fill(value)
+	case "open":
+		return openMany(number)
 	case "eat":
 		eat(number)
 	case "dns":
@@ -140,4 +144,32 @@ func answer(q []byte) []byte {
 		}
 	}
 	return out
+}
+
+// fill writes into a folder until its disk is full.
+func fill(folder string) error {
+	f, err := os.Create(folder + "/filled")
+	if err != nil {
+		return err
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 64<<10))
+	}
+	fmt.Println("filled:", err)
+	return f.Close()
+}
+
+// held keeps what openMany opens from being closed by the collector.
+var held []*os.File
+
+// openMany opens one file many times.
+func openMany(n int) error {
+	for range n {
+		f, err := os.Open("/data/greeting")
+		if err != nil {
+			return err
+		}
+		held = append(held, f)
+	}
+	return nil
 }
