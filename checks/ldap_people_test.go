@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -99,6 +100,26 @@ func mailBase(base string) func(*scene) {
 	return set("docker-compose.mail.yml", "LDAP_SEARCH_BASE: ${LDAP_SEARCH_BASE}", "LDAP_SEARCH_BASE: "+base)
 }
 
+// What stands in a directory is written by others: names that would colour a
+// terminal, or forge a line of the report.
+func TestLDAPHostilePeople(t *testing.T) {
+	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	evil := "ev\x1b[31mil\nerror: all is lost" + strings.Repeat("!", 300)
+	entry := "\ndn: cn=evil,ou=south,dc=example,dc=org\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nobjectClass: kopano-user\ncn: evil\nsn: evil\n" +
+		"uidNumber: 10001\ngidNumber: 10000\nhomeDirectory: /\nuid:: " + encode(evil) + "\nkopanoEnabledFeatures: imap,pop3\n"
+	s := newScene(t)
+	s.pin("ldap:389", directory(t, s.lab, lab.SlapdOptions{Entries: entry}).Address)
+	r := checkLDAP(s)
+	if len(r.Findings) != 3 { // the number, no address, the list of features
+		t.Errorf("got %d findings: %+v", len(r.Findings), r.Findings)
+	}
+	for _, f := range r.Findings {
+		if strings.ContainsAny(f.Message, "\x1b\n") || len(f.Message) > 500 || !strings.Contains(f.Message, "ev[31mil error: all") {
+			t.Errorf("%s says %q", f.ID, f.Message)
+		}
+	}
+}
+
 // Two copies of a directory hold the same people: what is wrong is said once.
 func TestLDAPPeopleOfTwoServers(t *testing.T) {
 	s := newScene(t)
@@ -142,6 +163,15 @@ func slowly(t *testing.T, l *lab.Lab, server string, wait time.Duration, words .
 	})
 	labtest.Check(t, err)
 	return address
+}
+
+// A directory that needs long for each page is not broken.
+func TestLDAPSlowPages(t *testing.T) {
+	s := newScene(t)
+	server := directory(t, s.lab, lab.SlapdOptions{UserCount: 3500, SizeLimit: 100000})
+	s.pin("ldap:389", slowly(t, s.lab, server.Address, 1200*time.Millisecond, "1.2.840.113556.1.4.319")) // the control for pages
+	s.timeout = 2 * time.Second
+	s.want(checkLDAP(s), expect{status: checks.OK, rung: checks.Ask, message: "more than "})
 }
 
 func TestLDAPSlow(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -127,12 +128,17 @@ func (c *ldapClimb) countUsers(ctx context.Context) (string, *failure) {
 	return c.counted(len(entries), about), nil
 }
 
-// pages reads at most maxPages pages. Where that is not all, about says so: "at
+// pages reads at most maxPages pages, and begins none when a rung's time is over:
+// a large and slow directory works all the same. Where that is not all, about says so: "at
 // least " when the server ended the list, with its error; "more than " when
 // it has more.
 func (c *ldapClimb) pages(ctx context.Context, base, filter string, attributes ...string) (entries []*ldap.Entry, about string, err error) {
 	paging := ldap.NewControlPaging(pageSize)
-	for range maxPages {
+	end := time.Now().Add(c.target.timeout())
+	for page := range maxPages {
+		if page > 0 && time.Now().After(end) {
+			break
+		}
 		result, err := c.query(ctx, base, ldap.ScopeWholeSubtree, filter, 0, []ldap.Control{paging}, attributes...)
 		if result != nil {
 			entries = append(entries, result.Entries...)
