@@ -98,6 +98,18 @@ func All() map[string]Check {
 		"grapi-explorer-issuer": CheckIssuer,
 		"web-konnect":           CheckKonnect,
 
+		// With a password that was given for it only.
+		"login-openid":     CheckLoginOpenID,
+		"login-webapp":     CheckLoginWebApp,
+		"login-kapi":       CheckLoginAPI,
+		"login-activesync": CheckLoginBasic,
+		"login-kdav":       CheckLoginBasic,
+		"login-caldav":     CheckLoginBasic,
+		"login-imap":       CheckLoginIMAP,
+		"login-imaps":      CheckLoginIMAP,
+		"login-submission": CheckLoginSMTP,
+		"login-smtps":      CheckLoginSMTP,
+
 		"web-kwmserver":  CheckSignalling,
 		"meet-kwmserver": CheckSignalling,
 	}

@@ -97,6 +97,7 @@ type Target struct {
 	ExpiresSoon time.Duration // how long before its end a certificate is warned about; 0 is DefaultExpiresSoon
 
 	Roots  *x509.CertPool // authorities that count as known; nil: those of this machine
+	Login  *Trip          // who signs in on the way of a person; nil: nobody
 	Logins *Attempts      // shared by the checks of one run; nil: every login is tried
 }
 

@@ -39,8 +39,10 @@ type mailboxClimb struct {
 	host string
 	port int
 	tls  bool
-	wire net.Conn
-	peer *peer
+	// A login follows, so the certificate is looked at unless the server is near.
+	verify bool
+	wire   net.Conn
+	peer   *peer
 }
 
 func newMailboxClimb(t Target, id, tlsListener string) *mailboxClimb {
@@ -61,7 +63,11 @@ func (c *mailboxClimb) run(ctx context.Context, talk func(*bufio.Reader) (string
 	c.address, c.peer, c.wire = p.address, p, p
 	if c.tls {
 		// Who signed the certificate is between the mail program and its user; that it works is looked at here.
-		conn, f := handshake(ctx, t, p, &tls.Config{ServerName: c.host, InsecureSkipVerify: true})
+		config := &tls.Config{ServerName: c.host, InsecureSkipVerify: true}
+		if c.verify {
+			config = loginTLS(t, c.host, p)
+		}
+		conn, f := handshake(ctx, t, p, config)
 		if f != nil {
 			return c.unreachable(f, c.host, c.port)
 		}
@@ -82,7 +88,7 @@ func (c *mailboxClimb) line(ctx context.Context, in *bufio.Reader, at Rung) (str
 		return strings.TrimRight(string(line), "\r\n"), nil
 	}
 	f := readFailure(ctx, err, at, c.peer, c.target.timeout())
-	if first := c.peer.start(); !c.tls && len(first) > 0 {
+	if first := c.peer.start(); at == Greet && !c.tls && len(first) > 0 {
 		f = &failure{Greet, ReasonWrongServer, c.address + " does not answer as expected" + answered(first), err}
 	}
 	switch {

@@ -87,6 +87,7 @@ type smtpClimb struct {
 	text    *textproto.Conn
 	can     map[string]string // what EHLO offers, by its first word in capitals
 	secure  bool
+	verify  bool // a login follows, so the certificate is looked at unless the server is near
 	tlsSays string
 	says    string
 }
@@ -114,7 +115,11 @@ func (c *smtpClimb) start(ctx context.Context) *failure {
 // to judge, and other mail servers do not look at it (RFC 7435), so it is only
 // warned about.
 func (c *smtpClimb) secureNow(ctx context.Context) *failure {
-	conn, f := handshake(ctx, c.target, c.peer, &tls.Config{ServerName: c.host, InsecureSkipVerify: true})
+	config := &tls.Config{ServerName: c.host, InsecureSkipVerify: true}
+	if c.verify {
+		config = loginTLS(c.target, c.host, c.peer)
+	}
+	conn, f := handshake(ctx, c.target, c.peer, config)
 	if f != nil {
 		return c.lost(f)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/engine"
@@ -18,7 +19,8 @@ import (
 
 const checkHelp = `Reads the deployment in DIR (default: this folder) as Docker Compose reads it,
 says what is wrong in the files, then tries the links between the services.
-Nothing is changed, no mail is sent, no account is touched.
+Nothing is changed, no mail is sent, and nobody is signed in unless --login
+names a test user.
 
 Examples:
   look at the deployment in this folder
@@ -27,6 +29,8 @@ Examples:
       kopano-doctor check --offline /opt/kopano
   reach a service whose port is not published
       kopano-doctor check --resolve db:3306=172.18.0.5:3306
+  sign a test user in, as people do, reading only; test.env has USERNAME=, PASSWORD=
+      kopano-doctor check --login test.env
   for a script
       kopano-doctor check --format json --output report.json
   for a CI job: the text in its log, and two reports in files
@@ -81,6 +85,8 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "helper-image", Value: engine.DefaultHelperImage, Usage: "`IMAGE` with this program, for helpers; make image makes it, and nothing is pulled"},
 		&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how much `TIME` to give each answer"},
 		&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how much `TIME` to give all connections together"},
+		&cli.StringFlag{Name: "login", Usage: "sign a test user in everywhere a person does; `FILE` has username and password, - is standard input"},
+		&cli.BoolFlag{Name: "login-shared", Usage: "take the file of --login although other users of this machine may read it"},
 		&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given again"},
 		&cli.StringSliceFlag{Name: "env-file", Usage: "`FILE` to read instead of .env, as for docker compose; may be given again"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "enable the profile `NAME`, as for docker compose; may be given again"},
@@ -105,6 +111,15 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return err
 	}
+	var login *checks.Trip
+	if c.IsSet("login") {
+		if c.Bool("offline") {
+			return badUsage("check", "--login signs in over the network, and --offline opens no connection")
+		}
+		if login, err = p.readLogin(c.String("login"), c.Bool("login-shared")); err != nil {
+			return err
+		}
+	}
 	progress := p.newProgress()
 	options := doctor.Options{
 		Deployment: load,
@@ -113,6 +128,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		Timeout:    f.timeout.value,
 		Deadline:   f.deadline.value,
 		Version:    buildVersion(),
+		Login:      login,
 		Rules:      p.rules,
 		Checks:     p.checks,
 		Vantage:    p.vantage(set.pins, vantage.Mode(f.from.value)),

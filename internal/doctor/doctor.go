@@ -34,6 +34,8 @@ type Options struct {
 	Baseline *suppress.Baseline // findings that are known; nil: none
 	NoInline bool               // comments in the files suppress nothing
 
+	Login *checks.Trip // the test user who signs in everywhere; nil: nobody signs in
+
 	Rules    []rules.Rule                                             // nil: none
 	Checks   map[string]checks.Check                                  // live checks by link ID
 	Vantage  Standing                                                 // where the checks dial from; not called with Offline
@@ -88,6 +90,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 		Version: o.Version, Topology: t, Case: story, Duration: o.Now().Sub(start),
 		Config: o.configName(d), Suppressed: left.Suppressed, Eased: left.Eased,
 		Engine: engineFacts(says, why), Root: workingTree(d.Dir), Rules: explain(o.Rules, story.Findings, left.Suppressed),
+		Secrets: o.Login.Secrets(),
 	})
 	r.FailOn = string(cmp.Or(o.FailOn, FailOnError))
 	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links), o.FailOn)
@@ -105,7 +108,11 @@ func (o Options) ask(ctx context.Context, d *deployment.Deployment) EngineSays {
 // look runs the checks, and says why they did not stand in the containers when
 // these run and they did not.
 func (o Options) look(ctx context.Context, t *kopano.Topology, says EngineSays) ([]diagnosis.Link, string) {
-	steps := Plan(t.Edges, o.Checks, o.Offline)
+	edges := t.Edges
+	if o.Login != nil {
+		edges = slices.Concat(edges, t.LoginEdges())
+	}
+	steps := Plan(edges, o.Checks, o.Offline)
 	if o.Offline {
 		return runPlan(ctx, o, t, nil, steps), ""
 	}

@@ -42,8 +42,13 @@ func runPlan(ctx context.Context, o Options, t *kopano.Topology, v Vantage, step
 	r := &runner{options: o, topology: t, vantage: v, board: newBoard(todo, o.Progress)}
 	var g errgroup.Group
 	g.SetLimit(o.Workers)
+	var trip []int
 	for i, s := range steps {
-		if s.Check == nil {
+		switch {
+		case s.Check == nil:
+			continue
+		case s.Edge.Link.Login:
+			trip = append(trip, i)
 			continue
 		}
 		g.Go(func() error {
@@ -51,6 +56,16 @@ func runPlan(ctx context.Context, o Options, t *kopano.Topology, v Vantage, step
 			return nil
 		})
 	}
+	// One after the other: the first that refuses the password ends the trip.
+	g.Go(func() error {
+		for _, i := range trip {
+			links[i].Result, links[i].Vantage = r.run(ctx, steps[i])
+		}
+		if len(trip) > 0 && o.Login != nil {
+			o.Login.End(ctx)
+		}
+		return nil
+	})
 	_ = g.Wait() // the functions give no error
 	return links
 }
@@ -74,7 +89,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
 		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w, Inside: w.inside(s.Edge),
-		Now: r.options.Now, Timeout: r.options.Timeout, Logins: &r.logins,
+		Now: r.options.Now, Timeout: r.options.Timeout, Login: r.options.Login, Logins: &r.logins,
 		ExpiresSoon: time.Duration(r.options.Config.CertificateDays) * 24 * time.Hour,
 	}
 	start := time.Now()

@@ -16,6 +16,7 @@ type Link struct {
 	External     bool        // the other end may well be outside the deployment
 	Optional     bool        // From works without To; a missing To is no fault
 	Through      Role        // the browser carries the traffic through this role; there is no connection from From to To
+	Login        bool        // a person signs in on it: only with a password that was given for that (LoginLinks)
 	Background   bool        // nobody loses anything when it is down (telemetry): it stands in the catalogue and makes no edge
 	Same         []Pair      // settings at both ends that must agree
 	Requires     []string    // settings of From that must be set and not empty

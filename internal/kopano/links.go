@@ -10,11 +10,13 @@ import "slices"
 // database's, L62): that is no link.
 var Links = slices.Concat(clientLinks, webLinks, identityLinks, certificateLinks, coreLinks, serverUserLinks, mailLinks, meetLinks, operationLinks)
 
-// LinkByID gives a link, or nil.
+// LinkByID gives a link of Links or LoginLinks, or nil.
 func LinkByID(id string) *Link {
-	for i := range Links {
-		if Links[i].ID == id {
-			return &Links[i]
+	for _, links := range [][]Link{Links, LoginLinks} {
+		for i := range links {
+			if links[i].ID == id {
+				return &links[i]
+			}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"encoding/base64"
 	"io"
 	"net"
 	"strings"
@@ -12,6 +13,9 @@ type GatewayOptions struct {
 	POP3          bool // speaks POP3 instead of IMAP
 	LoginDisabled bool // disable_plaintext_auth=yes with a certificate
 	Greeting      string
+	Account       *Account // the one user; nil: nobody gets in
+	IMAPOff       bool     // IMAP is a disabled feature of the user
+	ServerDown    bool     // it does not reach kopano_server
 }
 
 // Gateway starts a stand-in for kopano-gateway, which cannot be had from Debian.
@@ -51,10 +55,37 @@ func (o GatewayOptions) imap(c net.Conn) {
 			return
 		case "LOGIN":
 			say(tag + " NO LOGIN wrong username or password")
+		case "AUTHENTICATE":
+			say("+ ")
+			lines.Scan()
+			say(tag + o.authenticate(lines.Text()))
+		case "LIST":
+			say(`* LIST (\HasNoChildren) "/" "INBOX"`)
+			say(tag + " OK LIST completed")
+		case "EXAMINE":
+			say("* 3 EXISTS")
+			say(tag + " OK [READ-ONLY] EXAMINE completed")
+		case "STARTTLS":
+			say(tag + " NO STARTTLS error in ssl context")
 		default:
 			say(tag + " BAD Command not supported")
 		}
 	}
+}
+
+// authenticate judges what AUTHENTICATE PLAIN carries (RFC 4616).
+func (o GatewayOptions) authenticate(encoded string) string {
+	sent, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	parts := strings.Split(string(sent), "\x00")
+	switch {
+	case o.ServerDown:
+		return " BAD Internal error: OpenECSession failed"
+	case err != nil || len(parts) != 3 || o.Account == nil || !o.Account.Check(parts[1], parts[2]):
+		return " NO LOGIN wrong username or password"
+	case o.IMAPOff:
+		return " NO LOGIN imap feature disabled"
+	}
+	return " OK LOGIN completed"
 }
 
 func (o GatewayOptions) pop3(c net.Conn) {

@@ -115,6 +115,8 @@ type DovecotOptions struct {
 	Serves      string   // "imap" or "pop3" instead of "lmtp"
 	Certificate *Leaf    // with it a login is taken after STARTTLS only
 	TLS         bool     // TLS at once
+	Password    string   // of all users
+	Auth        string   // where it answers Postfix' questions about logins: path of a socket; "": nowhere
 }
 
 // Dovecot starts a real Dovecot with nothing but its LMTP server, or another one of its servers. It runs as
@@ -188,7 +190,11 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	}
 	var users strings.Builder
 	for _, address := range o.Users {
-		fmt.Fprintf(&users, "%s::%d:%d::%s/mail::\n", address, uid, gid, dir)
+		password := ""
+		if o.Password != "" {
+			password = "{PLAIN}" + o.Password
+		}
+		fmt.Fprintf(&users, "%s:%s:%d:%d::%s/mail::\n", address, password, uid, gid, dir)
 	}
 	if strings.ContainsAny(dir+me.Username+group.Name, "\" \n") {
 		return nil, errors.New("folder or user name cannot be written into dovecot.conf")
@@ -196,6 +202,9 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 	limit := ""
 	if o.ClientLimit > 0 {
 		limit = fmt.Sprintf("  process_limit = %d\n  client_limit = 1\n", o.ClientLimit)
+	}
+	if err := mailbox(dir, uid, gid); err != nil {
+		return nil, err
 	}
 	passdb, socket := filepath.Join(dir, "users"), "auth-userdb"
 	if o.NoDirectory {
@@ -219,6 +228,10 @@ func dovecotFiles(dir string, port int, o DovecotOptions) (map[string]string, er
 		wrapped = "    ssl = yes\n"
 		limit += "  inet_listener " + listener + " {\n    port = 0\n  }\n"
 		listener += "s"
+	}
+	ask := ""
+	if o.Auth != "" {
+		ask = fmt.Sprintf("service auth {\n  unix_listener %s {\n    mode = 0666\n  }\n}\n", o.Auth)
 	}
 	files["dovecot.conf"] = fmt.Sprintf(`# Dovecot runs without root when every account is one's own.
 base_dir = %[1]s/run
@@ -258,6 +271,18 @@ service %[10]s {
     port = %[4]d
 %[12]s  }
 }
-`, dir, me.Username, group.Name, port, passdb, limit, socket, o.Serves, tls, service, listener, wrapped, login)
+%[14]s`, dir, me.Username, group.Name, port, passdb, limit, socket, o.Serves, tls, service, listener, wrapped, login, ask)
 	return files, nil
+}
+
+// mailbox makes the folder of all mailboxes, for whoever owns them.
+func mailbox(dir string, uid, gid int) error {
+	mail := filepath.Join(dir, "mail")
+	if err := os.Mkdir(mail, 0o700); err != nil {
+		return err
+	}
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return os.Chown(mail, uid, gid)
 }

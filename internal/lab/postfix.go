@@ -18,6 +18,7 @@ type PostfixOptions struct {
 	Submission  bool     // as on port 587: a login is wanted, and on offer after STARTTLS only
 	Wrapped     bool     // as on port 465: TLS at once
 	ClearAuth   bool     // a login is on offer without TLS, too
+	Auth        string   // the socket at which Dovecot answers for its users; "": nobody gets in
 	NoLogin     bool     // Submission without a login on offer
 	NoDirectory bool     // it asks a directory for addresses, which is down
 	Postscreen  bool     // a stranger waits for the second line of the greeting
@@ -140,7 +141,11 @@ func (o PostfixOptions) masterCF(port int) string {
 	// A login is offered only where Postfix finds someone to ask; its Cyrus side has its own list.
 	options := ""
 	if (o.Submission || o.Wrapped) && !o.NoLogin {
-		options += " -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=cyrus -o smtpd_client_restrictions=permit_sasl_authenticated,reject"
+		sasl := "-o smtpd_sasl_type=cyrus"
+		if o.Auth != "" {
+			sasl = "-o smtpd_sasl_type=dovecot -o smtpd_sasl_path=" + o.Auth
+		}
+		options += " -o smtpd_sasl_auth_enable=yes " + sasl + " -o smtpd_client_restrictions=permit_sasl_authenticated,reject"
 	}
 	if o.Wrapped {
 		options += " -o smtpd_tls_wrappermode=yes"

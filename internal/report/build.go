@@ -3,6 +3,7 @@ package report
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ type Facts struct {
 	Case     diagnosis.Case // diagnosed
 	Duration time.Duration  // of the whole run
 
+	Secrets    []string         // that the run used or was given, besides those in the files
 	Config     string           // the settings file that was obeyed, relative to the deployment; "" for none
 	Suppressed []suppress.Taken // findings that are not in the case
 	Root       string           // top of the git working tree that holds the deployment, absolute; "" for none
@@ -36,7 +38,7 @@ func Build(f Facts) *Report {
 	d := f.Topology.Deployment
 	b := &builder{
 		deployment: d,
-		redactor:   secret.NewRedactor(d.Secrets(), d.PublicWords()),
+		redactor:   secret.NewRedactor(slices.Concat(d.Secrets(), f.Secrets), d.PublicWords()),
 	}
 	r := &Report{
 		Schema:     Schema,
