@@ -88,6 +88,12 @@ func (t *Trip) Secrets() []string {
 	}, t.hidden...)
 }
 
+// told makes a server's words fit to print: what they repeat of the secrets is
+// taken out before they are cut, since nobody recognises half a token.
+func (t *Trip) told(words string) string {
+	return oneLine(secret.NewRedactor(t.Secrets(), nil).Redact(words))
+}
+
 // hide remembers what must not be printed.
 func (t *Trip) hide(words ...string) {
 	t.mu.Lock()
@@ -268,6 +274,7 @@ func (c *webLogin) do(ctx context.Context, request *http.Request) (*answer, *fai
 	a, f := c.web.read(ctx, response)
 	if a != nil {
 		c.address = a.Address
+		a.Header.Set("Content-Type", c.trip.told(a.Header.Get("Content-Type")))
 	}
 	return a, f
 }

@@ -57,7 +57,7 @@ func (c *imapLogin) talk(ctx context.Context, in *bufio.Reader) (string, *failur
 	case f != nil:
 		return "", f
 	case strings.HasPrefix(greeting, "* BYE"):
-		f := &failure{Greet, ReasonBye, fmt.Sprintf("%s greets with: %s", c.address, oneLine(greeting)), nil}
+		f := &failure{Greet, ReasonBye, fmt.Sprintf("%s greets with: %s", c.address, c.login.trip.told(greeting)), nil}
 		return "", c.broke(f, c.to(c.host)+" refuses connections", c.target.Edge.Locations(), "Look why: docker compose logs "+c.to(c.host)+".")
 	case !strings.HasPrefix(greeting, "* OK"):
 		f := &failure{Greet, ReasonNotIMAP, c.address + " does not speak IMAP" + answered([]byte(greeting)), nil}
@@ -152,7 +152,7 @@ func (c *imapLogin) authenticate(ctx context.Context) *failure {
 	if f != nil {
 		return f
 	}
-	saw := fmt.Sprintf("%s answers the login of the test user with: %s", c.address, oneLine(reply))
+	saw := fmt.Sprintf("%s answers the login of the test user with: %s", c.address, c.login.trip.told(reply))
 	switch low := strings.ToLower(reply); {
 	case strings.HasPrefix(reply, "OK"):
 		trip.says(to, accepted)
@@ -213,7 +213,7 @@ func (c *imapLogin) inbox(ctx context.Context) (string, *failure) {
 		case f != nil:
 			return "", f
 		case !strings.HasPrefix(reply, "OK"), line == `LIST "" INBOX` && len(before) == 0:
-			f := &failure{Ask, ReasonMailbox, fmt.Sprintf("%s answers %s with: %s", c.address, line, oneLine(reply)), nil}
+			f := &failure{Ask, ReasonMailbox, fmt.Sprintf("%s answers %s with: %s", c.address, line, c.login.trip.told(reply)), nil}
 			return "", c.broke(f, to+" lets the test user in and does not open the inbox", c.servicePlaces(),
 				fmt.Sprintf("Look whether the user has a mailbox (kopano-admin --details), and what it says: docker compose logs %s.", to))
 		}

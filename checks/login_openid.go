@@ -144,7 +144,7 @@ func (c *openIDLogin) discover(ctx context.Context) *failure {
 	c.config.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	for _, address := range []string{c.config.Endpoint.AuthURL, c.config.Endpoint.TokenURL} {
 		if !c.own(address) {
-			f := &failure{Ask, ReasonEndpoint, "the discovery document names no endpoint on the issuer's host: " + quoted(address), nil}
+			f := &failure{Ask, ReasonEndpoint, "the discovery document names no endpoint on the issuer's host: " + quoted(c.trip.told(address)), nil}
 			return c.broke(f, c.to(c.name)+" sends people to another host to sign in", valuesLocations(c.target.Edge.To, "oidc_issuer_identifier", "FQDN"),
 				"Restart Konnect, so that it takes the issuer that is configured now.")
 		}
@@ -196,7 +196,7 @@ func (c *openIDLogin) authorize(ctx context.Context) (*url.URL, *failure) {
 	case page == nil, strings.HasPrefix(page.String(), c.config.RedirectURL), !c.own(page.String()):
 		saw := fmt.Sprintf("%s answers the question of %s for a sign-in with %s", a.Address, oneLine(c.config.ClientID), a.saw())
 		if page != nil && page.Query().Get("error") != "" {
-			saw += ": " + oneLine(page.Query().Get("error"))
+			saw += ": " + c.trip.told(page.Query().Get("error"))
 		}
 		return nil, c.broke(&failure{Authenticate, ReasonClient, saw, nil}, "Konnect lets no sign-in begin for "+oneLine(c.config.ClientID),
 			valuesLocations(c.target.Edge.To, "oidc_issuer_identifier", "FQDN"),
@@ -325,7 +325,7 @@ func (c *openIDLogin) code(ctx context.Context, address string) (string, *failur
 	c.trip.hide(code)
 	switch {
 	case query.Get("error") != "":
-		return "", c.stuck(saw + ": " + oneLine(query.Get("error")))
+		return "", c.stuck(saw + ": " + c.trip.told(query.Get("error")))
 	case !strings.HasPrefix(back.String(), c.config.RedirectURL), code == "", query.Get("state") != c.state:
 		return "", c.stuck(saw + " and does not lead back to " + oneLine(c.config.ClientID) + " with a code")
 	}
@@ -342,7 +342,7 @@ func (c *openIDLogin) redeem(ctx context.Context, code string) *failure {
 		var says *oauth2.RetrieveError
 		why := "no answer that can be read"
 		if errors.As(err, &says) && says.Response != nil {
-			why = fmt.Sprintf("HTTP %d %s", says.Response.StatusCode, oneLine(says.ErrorCode))
+			why = fmt.Sprintf("HTTP %d %s", says.Response.StatusCode, c.trip.told(says.ErrorCode))
 		}
 		return c.badToken("the token endpoint answers with " + why)
 	}
@@ -358,7 +358,7 @@ func (c *openIDLogin) redeem(ctx context.Context, code string) *failure {
 		if f := c.broken(err); f != nil {
 			return f
 		}
-		return c.badToken("the token cannot be verified: " + oneLine(strings.TrimPrefix(err.Error(), "oidc: ")))
+		return c.badToken("the token cannot be verified: " + c.trip.told(strings.TrimPrefix(err.Error(), "oidc: ")))
 	case id.Nonce != c.nonce:
 		return c.badToken("the token is for another sign-in")
 	}

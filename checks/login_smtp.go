@@ -87,7 +87,7 @@ func (c *smtpLogin) signIn(ctx context.Context) *failure {
 	if f != nil {
 		return f
 	}
-	saw := fmt.Sprintf("%s answers the login of the test user with: %d %s", c.address, code, oneLine(message))
+	saw := fmt.Sprintf("%s answers the login of the test user with: %d %s", c.address, code, trip.told(message))
 	switch {
 	case code == 235:
 		trip.says(to, accepted)

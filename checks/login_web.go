@@ -171,7 +171,7 @@ func (c *webLogin) basicAnswer(path string, dav bool, a *answer) Result {
 		return c.ok(Ask, "%s lets the test user in", to)
 	case !dav && a.Status == http.StatusOK && versions != "":
 		c.trip.says(to, accepted)
-		return c.ok(Ask, "%s lets the test user in, and speaks ActiveSync %s", to, versions)
+		return c.ok(Ask, "%s lets the test user in, and speaks ActiveSync %s", to, c.trip.told(versions))
 	case !dav && a.Status == http.StatusOK:
 		c.trip.says(to, unjudged)
 		return c.fail(c.broke(&failure{Ask, ReasonNoSync, fmt.Sprintf("%s answers %s with %s and without MS-ASProtocolVersions", a.Address, path, a.saw()), nil},

@@ -29,7 +29,7 @@ Examples:
       kopano-doctor check --offline /opt/kopano
   reach a service whose port is not published
       kopano-doctor check --resolve db:3306=172.18.0.5:3306
-  sign a test user in, as people do, reading only; test.env has USERNAME=, PASSWORD=
+  sign a test user in as people do; test.env has USERNAME= and PASSWORD=
       kopano-doctor check --login test.env
   for a script
       kopano-doctor check --format json --output report.json

@@ -74,7 +74,7 @@ func TestEveryLinkOfTheFacts(t *testing.T) {
 func TestLinksAreSound(t *testing.T) {
 	kebab := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := map[string]bool{}
-	for _, l := range Links {
+	for _, l := range slices.Concat(Links, LoginLinks) {
 		if seen[l.ID] || !kebab.MatchString(l.ID) {
 			t.Errorf("ID %q twice or not in kebab-case", l.ID)
 		}
