@@ -81,6 +81,7 @@ func All() map[string]Check {
 		"meet-konnect":              CheckBrowser,
 
 		"server-attachments":             CheckFolder,
+		"server-s3":                      CheckS3,
 		"kapi-kvs":                       CheckFolder,
 		"spamd-mail":                     CheckFolder,
 		"dagent-autorespond":             CheckFolder,
