@@ -246,6 +246,60 @@ volumes:
 	}
 }
 
+// The scheduler's jobs: a name in the way of Compose 1, one that is right, one
+// that fails, and one that failed and goes well again. The lines are those of supercronic.
+func TestTheSchedulersJobs(t *testing.T) {
+	p := enginetest.Start(t, map[string]string{"compose.yaml": `
+services:
+  kopano_server: {image: STANDIN}
+  kopano_zpush: {image: STANDIN, container_name: SHARED}
+  kopano_scheduler:
+    image: STANDIN
+    environment:
+      CRON_SYNC: 10 * * * * docker exec OWNNAME_kopano_server_1 kopano-admin --sync
+      CRONDELAYED_RIGHT: 10 * * * * docker exec OWNNAME-kopano_server-1 kopano-admin --purge-softdelete 30
+      CRON_ZPUSH: 0 22 * * * docker exec SHARED z-push-gabsync -a sync
+      CRON_OTHER: 0 22 * * * docker exec -t somewhere-else true
+    command:
+      - 'say=time="2026-01-01T00:00:00Z" level=info msg="no such user, password=w0rd" channel=stderr iteration=0 job.command="docker exec SHARED z-push-gabsync -a sync" job.position=1 job.schedule="0 22 * * *"'
+      - 'say=time="2026-01-01T00:00:00Z" level=error msg="error running command: exit status 1" iteration=0 job.command="docker exec SHARED z-push-gabsync -a sync" job.position=1 job.schedule="0 22 * * *"'
+      - 'say=time="2026-01-01T00:00:00Z" level=error msg="error running command: exit status 1" iteration=0 job.command="docker exec -t somewhere-else true" job.position=2 job.schedule="0 22 * * *"'
+      - 'say=time="2026-01-02T00:00:00Z" level=info msg="job succeeded" iteration=1 job.command="docker exec -t somewhere-else true" job.position=2 job.schedule="0 22 * * *"'
+`})
+	s, topology := lookAt(t, p)
+	one, _ := s.RunningOf("kopano_scheduler")
+	if got := checks.LogsWanted(topology, s, nil); len(got) != 1 || got[0].ID != one.ID {
+		t.Fatalf("logs wanted: %+v", got)
+	}
+	c, err := engine.Open(t.Context(), "", func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var lines []engine.LogLine
+	for range 50 {
+		if lines, err = c.LogTail(t.Context(), one.ID, 100, checks.LogsSince(one)); err != nil || len(lines) == 4 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := checks.Jobs(topology, s, checks.Logs{one.ID: lines})
+	name, _ := find(found, "job-container", "kopano_scheduler")
+	if name.Key != "CRON_SYNC" || !strings.Contains(name.Message, "is called "+p.Name+"-kopano_server-1") {
+		t.Errorf("%+v", name)
+	}
+	failed, _ := find(found, "job-failed", "kopano_scheduler")
+	if !strings.Contains(failed.Message, "failed of CRON_ZPUSH (exit status 1).") || len(failed.Evidence) != 1 || failed.Evidence[0].Line != "no such user, password=«hidden»" {
+		t.Errorf("%+v", failed)
+	}
+	if len(found) != 2 {
+		t.Errorf("found %v", ids(found))
+	}
+}
+
 func lookAt(t *testing.T, p *enginetest.Project) (*engine.Snapshot, *kopano.Topology) {
 	t.Helper()
 	d, err := deployment.Load(t.Context(), deployment.Options{Dir: p.Dir})

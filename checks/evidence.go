@@ -27,8 +27,8 @@ const maxEvidence = 2
 type Logs map[string][]engine.LogLine
 
 // LogsWanted gives the containers whose logs may tell more: both ends of the
-// broken links, and what does not run as it should.
-func LogsWanted(s *engine.Snapshot, broken []*kopano.Edge) []engine.Container {
+// broken links, what does not run as it should, and the scheduler.
+func LogsWanted(t *kopano.Topology, s *engine.Snapshot, broken []*kopano.Edge) []engine.Container {
 	if s == nil {
 		return nil
 	}
@@ -40,6 +40,9 @@ func LogsWanted(s *engine.Snapshot, broken []*kopano.Edge) []engine.Container {
 		if e.To != nil {
 			services[e.To.Name] = true
 		}
+	}
+	for _, one := range t.Deployment.Services {
+		services[one.Name] = services[one.Name] || t.Role(one) == kopano.Scheduler
 	}
 	var out []engine.Container
 	for _, c := range s.Containers {
@@ -69,7 +72,7 @@ func AddEvidence(t *kopano.Topology, s *engine.Snapshot, logs Logs, found []find
 	r := &logReader{topology: t, snapshot: s, logs: logs, redactor: secret.NewRedactor(containerSecrets(s), t.Deployment.PublicWords())}
 	for i := range found {
 		if f := &found[i]; f.Kind == finding.Live && (f.Severity == finding.Error || aboutState(f.ID)) {
-			f.Evidence = r.about(f)
+			f.Evidence = append(f.Evidence, r.about(f)...)
 		}
 	}
 	return found

@@ -82,7 +82,9 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	}
 	found = append(found, liveFindings(links)...)
 	found = append(found, containerFindings(t, says.Snapshot, links)...)
-	found = checks.AddEvidence(t, says.Snapshot, readLogs(ctx, says, links), found)
+	logs := readLogs(ctx, t, says, links)
+	found = append(found, checks.Jobs(t, says.Snapshot, logs)...)
+	found = checks.AddEvidence(t, says.Snapshot, logs, found)
 
 	left := suppress.Apply(d, finding.Seal(found), o.suppression(failed, says, links))
 	story := diagnosis.Diagnose(diagnosis.Case{Findings: left.Findings, Links: links, StopsAll: refusals(d)})

@@ -21,9 +21,10 @@ const (
 	logLines = 200
 )
 
-// readLogs reads the end of the logs that may tell why links are broken. A log
+// readLogs reads the end of the logs that may tell why links are
+// broken, and of the scheduler. A log
 // that cannot be read (its driver may keep none) is no fault of the deployment.
-func readLogs(ctx context.Context, says EngineSays, links []diagnosis.Link) checks.Logs {
+func readLogs(ctx context.Context, t *kopano.Topology, says EngineSays, links []diagnosis.Link) checks.Logs {
 	if says.Log == nil {
 		return nil
 	}
@@ -39,7 +40,7 @@ func readLogs(ctx context.Context, says EngineSays, links []diagnosis.Link) chec
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(logsOnce)
-	for _, c := range checks.LogsWanted(says.Snapshot, broken) {
+	for _, c := range checks.LogsWanted(t, says.Snapshot, broken) {
 		g.Go(func() error {
 			if lines, err := says.Log(ctx, c); err == nil {
 				mu.Lock()

@@ -30,6 +30,7 @@ type Project struct {
 	Name  string
 	Dir   string
 	Image string
+	// Name is what files name OWNNAME, and Name-shared what they name SHARED.
 	// Subnet is what files name SUBNET: three numbers of an address, as 172.30.7.
 	Subnet string
 
@@ -91,7 +92,7 @@ func (p *Project) Write(name, text string) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.WriteFile(name, []byte(strings.NewReplacer(Image, p.Image, "SHARED", p.Name+"-shared", "SUBNET", p.Subnet).Replace(text)), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(strings.NewReplacer(Image, p.Image, "SHARED", p.Name+"-shared", "SUBNET", p.Subnet, "OWNNAME", p.Name).Replace(text)), 0o644); err != nil {
 		p.t.Fatal(err)
 	}
 }
