@@ -65,6 +65,18 @@ cover: servers compose-tool ## run the tests with coverage, per package and in a
 servers: ## install the real servers that tests and demo talk to, when they are missing
 	testdata/lab/install.sh
 
+.PHONY: lab-up
+lab-up: build compose-tool ## start the lab: the whole deployment on a container engine, with real servers and stand-ins
+	$(GO) run ./internal/lab/bridges/run up
+
+.PHONY: lab-down
+lab-down: ## take the lab away
+	$(GO) run ./internal/lab/bridges/run down
+
+.PHONY: lab-test
+lab-test: compose-tool ## plant faults in the lab one by one, and see whether the doctor names the cause first
+	$(GO) test -tags lab -count=1 -timeout 20m ./internal/lab/bridges $(LABTESTFLAGS)
+
 .PHONY: compose-tool
 compose-tool: ## build the real Docker Compose that the tests compare with
 	testdata/tools/build-compose.sh

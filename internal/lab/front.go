@@ -61,6 +61,15 @@ func ServerTLS(leaf *Leaf) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{leaf.TLS()}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 }
 
+// ServerTLSFiles is ServerTLS with certificate and key from files.
+func ServerTLSFiles(cert, key string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}, nil
+}
+
 // Proxy gives a reverse proxy to a server at host:port. Change, when it is not
 // nil, sees the request on its way in and the answer on its way out: that is
 // where faults are made.

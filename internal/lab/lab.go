@@ -8,6 +8,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 // Lab is a folder and the servers that run in it.
 type Lab struct {
 	Dir string
+	Log io.Writer // gets what the servers print, too; nil: nobody does
 
 	mu      sync.Mutex
 	closers []func() error
@@ -99,6 +101,15 @@ func FreePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// listenAddress gives the address itself, or a free port on loopback for "".
+func listenAddress(address string) (string, error) {
+	if address != "" {
+		return address, nil
+	}
+	port, err := FreePort()
+	return fmt.Sprintf("127.0.0.1:%d", port), err
 }
 
 // BlackHole listens on loopback and never answers: connections are accepted by
@@ -189,7 +200,13 @@ func writeFiles(dir string, mode fs.FileMode, files map[string]string) error {
 
 // ServeSocket listens on a unix socket and runs handle for every connection.
 func (l *Lab) ServeSocket(path string, handle func(net.Conn)) error {
-	listener, err := net.Listen("unix", path)
+	return l.ServeOn("unix", path, handle)
+}
+
+// ServeOn listens on an address of a network ("tcp", "unix") and runs handle
+// for every connection.
+func (l *Lab) ServeOn(network, address string, handle func(net.Conn)) error {
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	_ "embed" // for the tables below
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type MariaDBOptions struct {
 	NoTables    bool     // the database is empty
 	Settings    []string // further settings: "thread_stack=196608"
 	Certificate *Leaf    // offers TLS
+	Listen      string   // host:port; default a free port on loopback
 }
 
 // MariaDB is a running MariaDB server.
@@ -73,12 +75,16 @@ func (l *Lab) StartMariaDB(o MariaDBOptions) (*MariaDB, error) {
 }
 
 func (l *Lab) runMariaDB(server, dir string, common []string, o MariaDBOptions) (*MariaDB, error) {
-	port, err := FreePort()
+	address, err := listenAddress(o.Listen)
 	if err != nil {
 		return nil, err
 	}
-	m := &MariaDB{Address: fmt.Sprintf("127.0.0.1:%d", port), Database: o.Database, User: o.User, Password: o.Password, socket: filepath.Join(dir, "s")}
-	args := append(common, "--bind-address=127.0.0.1", fmt.Sprint("--port=", port), "--socket="+m.socket, "--pid-file="+filepath.Join(dir, "pid"),
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	m := &MariaDB{Address: address, Database: o.Database, User: o.User, Password: o.Password, socket: filepath.Join(dir, "s")}
+	args := append(common, "--bind-address="+host, "--port="+port, "--socket="+m.socket, "--pid-file="+filepath.Join(dir, "pid"),
 		"--tmpdir="+dir, "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF",
 		"--character-set-server=utf8mb4")
 	if o.Certificate != nil {

@@ -30,12 +30,7 @@ var ErrNeedsRoot = errors.New("only root can start it")
 // Postfix starts a real Postfix with one port. It delivers nothing: what it
 // accepted would be thrown away. Postfix itself insists on being started by root.
 func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
-	program, err := Find("postfix", "postfix")
-	if err != nil {
-		return "", err
-	}
-	master, err := Find("master", "postfix")
-	if err != nil {
+	if _, err := Find("postfix", "postfix"); err != nil {
 		return "", err
 	}
 	if os.Getuid() != 0 {
@@ -54,7 +49,7 @@ func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 			return "", err
 		}
 	}
-	if err := giveToPostfix(filepath.Join(dir, "data")); err != nil {
+	if err := GiveToPostfix(filepath.Join(dir, "data")); err != nil {
 		return "", err
 	}
 	// Postfix' own processes run under another name and must reach the folder.
@@ -76,13 +71,27 @@ func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 	if err := os.Chmod(filepath.Join(config, "main.cf"), 0o644); err != nil {
 		return "", err
 	}
-	if err := run(dir, program, "-c", config, "check"); err != nil { // makes the folders of the queue
-		return "", err
-	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return address, l.RunPostfix(config, address)
+}
+
+// RunPostfix starts Postfix by the settings in a folder, and waits until the
+// address accepts connections.
+func (l *Lab) RunPostfix(config, address string) error {
+	program, err := Find("postfix", "postfix")
+	if err != nil {
+		return err
+	}
+	master, err := Find("master", "postfix")
+	if err != nil {
+		return err
+	}
+	if err := run(config, program, "-c", config, "check"); err != nil { // makes the folders of the queue
+		return err
+	}
 	// "postfix start-fg" would leave the group that the lab ends with it.
-	_, err = l.Run(dir, nil, Accepts("tcp", address), master, "-d", "-c", config)
-	return address, err
+	_, err = l.Run(config, nil, Accepts("tcp", address), master, "-d", "-c", config)
+	return err
 }
 
 func (o PostfixOptions) mainCF(dir string) string {

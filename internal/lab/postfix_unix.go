@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// giveToPostfix gives a folder to the account that the package made.
-func giveToPostfix(dir string) error {
+// GiveToPostfix gives a folder to the account that the package made.
+func GiveToPostfix(dir string) error {
 	u, err := user.Lookup("postfix")
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,10 @@ func (l *Lab) Run(dir string, env []string, ready func() error, program string, 
 	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=" + dir, "TMPDIR=" + dir}, env...)
 	p := &Process{name: filepath.Base(program), cmd: cmd, log: &tail{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if l.Log != nil {
+		both := io.MultiWriter(p.log, l.Log)
+		cmd.Stdout, cmd.Stderr = both, both
+	}
 	cmd.WaitDelay = time.Second
 	ownGroup(cmd)
 	if err := p.start(); err != nil {

@@ -23,6 +23,7 @@ type SlapdOptions struct {
 	ReadonlyPassword string // of cn=readonly,BASE; default "readonly-secret"
 	UserPassword     string // of every user; default "user-secret"
 	Certificate      *Leaf  // offers StartTLS on Address and LDAPS on SecureAddress
+	Listen           string // host:port; default a free port on loopback
 
 	ClientCert bool     // demands a certificate from clients
 	RequireTLS bool     // refuses everything before StartTLS (code 13)
@@ -71,6 +72,15 @@ func people() []person {
 	}
 }
 
+// UserIDs gives the names under which the users of the lab's directory log in.
+func UserIDs() []string {
+	var out []string
+	for _, p := range people() {
+		out = append(out, p.ID)
+	}
+	return out
+}
+
 // slapdConfig is what the templates see.
 type slapdConfig struct {
 	SlapdOptions
@@ -109,11 +119,11 @@ func (l *Lab) StartSlapd(o SlapdOptions) (*Slapd, error) {
 }
 
 func (l *Lab) runSlapd(slapd, conf string, c *slapdConfig) (*Slapd, error) {
-	port, err := FreePort()
+	address, err := listenAddress(c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	s := &Slapd{Address: fmt.Sprintf("127.0.0.1:%d", port), Base: c.Base, BindDN: "cn=readonly," + c.Base, BindPassword: c.ReadonlyPassword}
+	s := &Slapd{Address: address, Base: c.Base, BindDN: "cn=readonly," + c.Base, BindPassword: c.ReadonlyPassword}
 	listen := "ldap://" + s.Address + "/"
 	if c.TLS {
 		secure, err := FreePort()
