@@ -237,11 +237,12 @@ func (a about) network(key, title, message, remedy string, place finding.Locatio
 	})
 }
 
-// linksOver gives the links of the service that go over a network.
+// linksOver gives the links of the service that go over a network. A published
+// port leads to the container over one of its networks, nobody says which.
 func (a about) linksOver(key string) []string {
 	ids := []string{}
 	for _, e := range a.topology.Edges {
-		if (e.From == a.service || e.To == a.service) && slices.Contains(e.Shared, key) {
+		if (e.From == a.service || e.To == a.service) && slices.Contains(e.Shared, key) || e.From == nil && e.To == a.service {
 			ids = append(ids, e.ID)
 		}
 	}

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
@@ -133,11 +134,26 @@ func ownFault(r checks.Reason) bool {
 	return false
 }
 
+// named: failures that look like a fault of their own, and that a cause of just
+// that kind further away explains. The engine's name server forgets the names
+// of a container that does not run or lost its network, and a server shows the
+// certificate that its files have.
+func (g *graph) named(r checks.Reason, root string) bool {
+	f := &g.findings[g.byPrint[root]]
+	switch r {
+	case checks.ReasonNoSuchHost:
+		return containerReason(f) != ""
+	case checks.ReasonTLSName, checks.ReasonTLSExpired, checks.ReasonTLSNotYet, checks.ReasonTLSUnknown:
+		return strings.HasPrefix(f.ID, "live-ssl-files-") || strings.HasPrefix(f.ID, "live-certificate-")
+	}
+	return false
+}
+
 // blame makes the failure of link i a consequence of what its dependencies
 // suffer from, unless it has a cause of its own.
 func (g *graph) blame(i int) {
 	l, roots := &g.links[i], g.roots[i]
-	if len(roots) == 0 || ownFault(l.Result.Reason) {
+	if len(roots) == 0 || ownFault(l.Result.Reason) && !g.named(l.Result.Reason, roots[0]) {
 		return
 	}
 	for _, n := range g.byEdge[l.Edge.ID] {

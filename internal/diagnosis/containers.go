@@ -42,7 +42,7 @@ func (g *graph) blameContainer(l *Link) {
 func (g *graph) containerCause(l *Link) string {
 	for _, n := range g.byEdge[l.Edge.ID] {
 		f := &g.findings[n]
-		if f.Severity == finding.Error && explains(containerReason(f), f.Subject == to(l.Edge), l.Result) {
+		if f.Severity == finding.Error && explains(containerReason(f), f.Subject == to(l.Edge), l.Edge.From == nil, l.Result) {
 			return f.Fingerprint
 		}
 	}
@@ -50,15 +50,17 @@ func (g *graph) containerCause(l *Link) string {
 }
 
 // explains reports whether what is wrong with a container makes a link fail in
-// this way. There tells that the container is the one that is called.
-func explains(why checks.Reason, there bool, r checks.Result) bool {
+// this way. There tells that the container is the one that is called, published
+// that it is called through a port of the host, where the engine accepts the
+// connection and has nowhere to send it.
+func explains(why checks.Reason, there, published bool, r checks.Result) bool {
 	switch why {
 	case checks.ReasonNoneRuns, checks.ReasonMostMissing:
 		return !answered(r.Reason) // they name the links whose ends are missing
 	case checks.ReasonNotCreated, checks.ReasonNotStarted, checks.ReasonExited, checks.ReasonOOM, checks.ReasonRestarting, checks.ReasonPaused:
 		return there && !answered(r.Reason)
 	case checks.ReasonNetworks:
-		return r.Rung == checks.Resolve || r.Rung == checks.Dial
+		return r.Rung == checks.Resolve || r.Rung == checks.Dial || published && serverSide(r) == down
 	case checks.ReasonEnvironment, checks.ReasonImage, checks.ReasonMounts:
 		return true // they name only the links that they have a part in
 	}

@@ -39,6 +39,7 @@ func Diagnose(c Case) Case {
 	g := newGraph(c)
 	g.joinContainers()
 	g.joinStatic()
+	g.joinAlike()
 	g.joinDependencies()
 	g.attach()
 	c.Findings = causesFirst(c)

@@ -25,8 +25,9 @@ var mailLinks = []Link{
 		ID: "mail-dagent", Ref: "L41", From: Mail, To: Dagent, Protocol: ProtoLMTP, External: true,
 		Conditions: []Condition{{Setting: "ENABLE_POSTFIX_VIRTUAL_TRANSPORT", Default: "0", Is: []string{"1"}, Or: &Condition{Setting: "POSTFIX_DAGENT", Set: true}}},
 		Address:    Address{Setting: "POSTFIX_DAGENT", Form: FormLMTP, DefaultPort: 24}, Listener: "lmtp",
-		Requires:  []string{"POSTFIX_DAGENT", "ENABLE_POSTFIX_VIRTUAL_TRANSPORT"},
-		DependsOn: []string{"dagent-server"},
+		Requires: []string{"POSTFIX_DAGENT", "ENABLE_POSTFIX_VIRTUAL_TRANSPORT"},
+		// kopano_dagent logs in to kopano_server before it greets, and asks it for each recipient.
+		DependsOn: []string{"dagent-server", "server-database", "server-ldap"},
 		Loses:     "Incoming mail does not reach the mailboxes; it waits in the mail transport and goes back after days.",
 		Source:    "docker-mailserver 10.5 target/scripts/startup/setup-stack.sh, kopano-core spooler/DAgent.cpp",
 	},
@@ -43,16 +44,18 @@ var mailLinks = []Link{
 		ID: "spooler-mail", Ref: "L43", From: Spooler, To: Mail, Protocol: ProtoSMTP, External: true,
 		// The start script waits for mail:25 when nothing is set, and the daemon then sends to itself.
 		Address: Address{HostSetting: "KCCONF_SPOOLER_SMTP_SERVER", PortSetting: "KCCONF_SPOOLER_SMTP_PORT", Form: FormHost, Default: "localhost", DefaultPort: 25}, Listener: "smtp",
-		Requires: []string{"KCCONF_SPOOLER_SMTP_SERVER"},
-		Loses:    "No mail leaves the house, not even to a colleague.",
-		Source:   "kopano-docker core/start-service.sh, kopano-core spooler/Spooler.cpp",
+		Requires:  []string{"KCCONF_SPOOLER_SMTP_SERVER"},
+		DependsOn: []string{"mail-ldap"}, // the mail server looks every address up
+		Loses:     "No mail leaves the house, not even to a colleague.",
+		Source:    "kopano-docker core/start-service.sh, kopano-core spooler/Spooler.cpp",
 	},
 	{
 		ID: "password-self-service-mail", Ref: "L44", From: PasswordSelf, To: Mail, Protocol: ProtoSMTP, External: true,
 		Conditions: []Condition{{Setting: "SMTP_HOST", Set: true}},
 		Address:    Address{HostSetting: "SMTP_HOST", PortSetting: "SMTP_PORT", Form: FormHost, DefaultPort: 25}, Listener: "smtp smtps submission",
-		Loses:  "People who forgot their password get no mail to set a new one.",
-		Source: "kopano-docker ldap-extras/ldap-extras.yml",
+		DependsOn: []string{"mail-ldap"},
+		Loses:     "People who forgot their password get no mail to set a new one.",
+		Source:    "kopano-docker ldap-extras/ldap-extras.yml",
 	},
 	{
 		ID: "password-self-service-ldap", Ref: "L45", From: PasswordSelf, To: LDAP, Protocol: ProtoLDAP, External: true,

@@ -3,18 +3,18 @@ package kopano
 // Meetings.
 var meetLinks = []Link{
 	{
-		ID: "meet-kapi", Ref: "L50", From: Meet, To: Kapi, Protocol: ProtoHTTPS, External: true, Through: Web, DependsOn: []string{"web-kapi"},
+		ID: "meet-kapi", Ref: "L50", From: Meet, To: Kapi, Protocol: ProtoHTTPS, External: true, Through: Web, DependsOn: []string{"web-kapi", "client-web"},
 		Loses:  "Meet shows nobody to call.",
 		Source: "kopano-docker web/kweb.cfg, meet config.json",
 	},
 	{
-		ID: "meet-kwmserver", Ref: "L50", From: Meet, To: Kwmserver, Protocol: ProtoWS, External: true, Through: Web, DependsOn: []string{"web-kwmserver"},
+		ID: "meet-kwmserver", Ref: "L50", From: Meet, To: Kwmserver, Protocol: ProtoWS, External: true, Through: Web, DependsOn: []string{"web-kwmserver", "client-web"},
 		Same:   []Pair{{From: "KCCONF_MEET_guests_enabled", To: "enable_guest_api", What: "whether guests may join", How: OnOff}},
 		Loses:  "No meeting starts, and nobody can be called.",
 		Source: "kopano-docker web/kweb.cfg, kwmserver signaling/guest/http.go",
 	},
 	{
-		ID: "meet-konnect", Ref: "L50", From: Meet, To: Konnect, Protocol: ProtoOIDC, External: true, Through: Web, DependsOn: []string{"web-konnect"},
+		ID: "meet-konnect", Ref: "L50", From: Meet, To: Konnect, Protocol: ProtoOIDC, External: true, Through: Web, DependsOn: []string{"web-konnect", "client-web"},
 		Same:   []Pair{{From: "KCCONF_MEET_guests_enabled", To: "allow_client_guests", What: "whether guests may join", How: OnOff}},
 		Loses:  "Nobody can sign in to Meet.",
 		Source: "kopano-docker konnect/wrapper.sh",

@@ -58,17 +58,17 @@ var clientLinks = []Link{
 		Source: "kopano-docker docker-compose.ports.yml, kopano-core caldav/CalDAV.cpp",
 	},
 	{
-		ID: "client-smtp", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "smtp",
+		ID: "client-smtp", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "smtp", DependsOn: []string{"mail-ldap"},
 		Loses:  "No mail comes in from other mail servers.",
 		Source: "docker-mailserver 10.5 target/postfix/master.cf",
 	},
 	{
-		ID: "client-smtps", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "smtps", DependsOn: []string{"mail-gateway"},
+		ID: "client-smtps", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "smtps", DependsOn: []string{"mail-gateway", "mail-ldap"},
 		Loses:  "Mail programs cannot send mail on port 465.",
 		Source: "docker-mailserver 10.5 target/postfix/master.cf",
 	},
 	{
-		ID: "client-submission", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "submission", DependsOn: []string{"mail-gateway"},
+		ID: "client-submission", Ref: "L18", From: Client, To: Mail, Protocol: ProtoSMTP, Listener: "submission", DependsOn: []string{"mail-gateway", "mail-ldap"},
 		Loses:  "Mail programs cannot send mail on port 587.",
 		Source: "docker-mailserver 10.5 target/postfix/master.cf",
 	},

@@ -80,11 +80,28 @@ func disconnected(service, network string) plant {
 }
 
 func recreate(services ...string) error {
-	_, err := theLab.Compose(append([]string{"up", "-d", "--no-deps", "--force-recreate", "-t", "2"}, services...)...)
-	return err
+	if _, err := theLab.Compose(append([]string{"up", "-d", "--no-deps", "--force-recreate", "-t", "2"}, services...)...); err != nil {
+		return err
+	}
+	return started(services...)
 }
 
-// edit changes files of the deployment, and has the services made anew.
+// started waits until services say in their log that they are ready, or for as
+// long as a part may take at most: some faults keep it from ever being so.
+func started(services ...string) error {
+	for end := time.Now().Add(4 * time.Second); len(services) > 0 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		id, err := container(services[0])
+		if err != nil {
+			return err
+		}
+		if log, _ := docker("logs", "--tail", "200", id); strings.Contains(log, " is ready") {
+			services = services[1:]
+		}
+	}
+	return nil
+}
+
+// edit changes a file of the deployment.
 type edit struct {
 	file, old, new string
 }
@@ -112,7 +129,11 @@ func changed(edits []edit, services ...string) plant {
 			if len(services) == 0 {
 				return nil
 			}
-			return recreate(services...)
+			// All whose settings changed, as an administrator does.
+			if _, err := theLab.Compose("up", "-d", "-t", "2"); err != nil {
+				return err
+			}
+			return started(services...)
 		}
 		return func() error {
 			for file, text := range before {
@@ -148,7 +169,9 @@ func behavesWith(service, more string) plant {
 		if err != nil {
 			return nil, err
 		}
-		_, err = theLab.Compose(append(append(files, "-f", "fault.yml"), "up", "-d", "--no-deps", "-t", "2", service)...)
+		if _, err = theLab.Compose(append(append(files, "-f", "fault.yml"), "up", "-d", "--no-deps", "-t", "2", service)...); err == nil {
+			err = started(service)
+		}
 		return func() error { return recreate(service) }, err
 	}
 }
@@ -245,13 +268,15 @@ func replaced(volume, name string, content func(old []byte) ([]byte, error)) pla
 	}
 }
 
-// socketGone removes a socket from kopano_server's volume, as an overeager
-// clean-up does. Only a restart of its owner brings it back.
-func socketGone(path, owner string) plant {
+// socketGone removes sockets from kopano_server's volume, as an overeager
+// clean-up does. Only a restart of their owner brings them back.
+func socketGone(owner string, paths ...string) plant {
 	return func() (func() error, error) {
-		file, err := inVolume("kopanosocket", path)
-		if err == nil {
-			err = os.Remove(file)
+		dir, err := inVolume("kopanosocket")
+		for _, path := range paths {
+			if err == nil {
+				err = os.Remove(filepath.Join(dir, path))
+			}
 		}
 		return func() error { return recreate(owner) }, err
 	}

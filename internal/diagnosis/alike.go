@@ -1,0 +1,183 @@
+package diagnosis
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/finding"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
+
+// joinAlike makes one story of what several callers see in the same way: a
+// server that answers none of them is one fault, and so is a value in the
+// files that two services read.
+func (g *graph) joinAlike() {
+	g.joinSamePlace()
+	for _, group := range g.alike() {
+		leader := g.leader(group)
+		fp := g.firstOwn(leader)
+		for _, i := range group {
+			if i != leader {
+				g.follow(i, fp)
+			}
+		}
+	}
+}
+
+// joinSamePlace lets an error explain those of the same kind that point to the
+// same line: one value that several services are given.
+func (g *graph) joinSamePlace() {
+	first := map[string]string{}
+	for i := range g.findings {
+		f := &g.findings[i]
+		place := f.First()
+		if f.Severity != finding.Error || f.Cause != "" || place.IsZero() || containerReason(f) != "" {
+			continue
+		}
+		key := fmt.Sprint(f.ID, "\x00", place.File, "\x00", place.Line)
+		if cause, ok := first[key]; ok {
+			f.Cause = cause
+			continue
+		}
+		first[key] = f.Fingerprint
+	}
+}
+
+// alike groups the links that fail alike at one server, and that nothing else
+// explains. Every group has two members or more; the order is that of the links.
+func (g *graph) alike() [][]int {
+	lost := g.lostServers()
+	members := map[string][]int{}
+	var order []string
+	for i := range g.links {
+		l := &g.links[i]
+		if l.Result.Status != checks.Broken || g.firstOwn(i) == "" {
+			continue
+		}
+		class := serverSide(l.Result)
+		if class == "" {
+			continue
+		}
+		key := To(l.Edge) + "\x00" + class
+		if class != down || !lost[To(l.Edge)] {
+			key += "\x00" + door(l.Edge)
+		}
+		if members[key] == nil {
+			order = append(order, key)
+		}
+		members[key] = append(members[key], i)
+	}
+	var out [][]int
+	for _, key := range order {
+		if len(members[key]) > 1 {
+			out = append(out, members[key])
+		}
+	}
+	return out
+}
+
+// lostServers gives the services that nobody gets an answer from, at any of
+// their ports.
+func (g *graph) lostServers() map[string]bool {
+	answers, lost := map[string]bool{}, map[string]bool{}
+	for i := range g.links {
+		l := &g.links[i]
+		switch {
+		case l.Edge.Protocol == kopano.ProtoFile || l.Edge.Protocol == kopano.ProtoLocal || l.Result.Status == checks.Unchecked:
+		case serverSide(l.Result) == down:
+			lost[To(l.Edge)] = true
+		default:
+			answers[To(l.Edge)] = true
+		}
+	}
+	for s := range answers {
+		delete(lost, s)
+	}
+	return lost
+}
+
+// down is the class of the failures in which no server takes part.
+const down = "down"
+
+// serverSide gives what a failure says of the server, "" when it may well be
+// the caller's own fault, such as a wrong password.
+func serverSide(r checks.Result) string {
+	if r.Status != checks.Broken {
+		return ""
+	}
+	switch r.Reason {
+	case checks.ReasonRefused, checks.ReasonTimeout, checks.ReasonUnreachable, checks.ReasonClosed, checks.ReasonSilent:
+		return down
+	case checks.ReasonCredentials, checks.ReasonNoSuchHost, checks.ReasonResolver, checks.ReasonNone:
+		return ""
+	}
+	switch r.Rung {
+	case checks.Dial, checks.TLS, checks.Greet:
+		return string(r.Reason)
+	}
+	switch r.Reason {
+	case checks.ReasonNoUsers, checks.ReasonLookup, checks.ReasonWrongCA:
+		return string(r.Reason)
+	}
+	return ""
+}
+
+// door is where a link knocks at its server: a port, or a socket. What shares
+// files shares one door.
+func door(e *kopano.Edge) string {
+	if e.Addr.Host == "" {
+		return string(e.Protocol)
+	}
+	return fmt.Sprint(cmp.Or(e.Target, e.Addr.Port))
+}
+
+// firstOwn gives the first live error about a link that nothing explains yet.
+func (g *graph) firstOwn(i int) string {
+	for _, n := range g.byEdge[g.links[i].Edge.ID] {
+		f := &g.findings[n]
+		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && containerReason(f) == "" {
+			return f.Fingerprint
+		}
+	}
+	return ""
+}
+
+// leader is the link whose words tell the fault best: the check that is about
+// certificates where one is wrong, else the one that most others need.
+func (g *graph) leader(group []int) int {
+	best, most := group[0], -1
+	for _, i := range group {
+		weight := g.dependents(i)
+		if g.links[i].Result.Rung == checks.TLS && g.links[i].Edge.Link.ID == "client-web" {
+			weight += len(g.links)
+		}
+		if weight > most {
+			best, most = i, weight
+		}
+	}
+	return best
+}
+
+// dependents counts the links that name this one as needed.
+func (g *graph) dependents(i int) int {
+	n := 0
+	for _, deps := range g.deps {
+		for _, d := range deps {
+			if d == i {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// follow makes the live errors of a link consequences of a finding.
+func (g *graph) follow(i int, cause string) {
+	for _, n := range g.byEdge[g.links[i].Edge.ID] {
+		f := &g.findings[n]
+		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && f.Fingerprint != cause && containerReason(f) == "" {
+			f.Cause = cause
+		}
+	}
+}
