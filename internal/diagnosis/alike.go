@@ -26,22 +26,48 @@ func (g *graph) joinAlike() {
 }
 
 // joinSamePlace lets an error explain those of the same kind that point to the
-// same line: one value that several services are given.
+// same line: one value that several services are given. That a container was
+// started with the value before it is the consequence of what is wrong with it now.
 func (g *graph) joinSamePlace() {
+	static := g.staticPlaces()
 	first := map[string]string{}
 	for i := range g.findings {
 		f := &g.findings[i]
-		place := f.First()
-		if f.Severity != finding.Error || f.Cause != "" || place.IsZero() || containerReason(f) != "" {
+		if f.Severity != finding.Error || f.Cause != "" || f.First().IsZero() {
 			continue
 		}
-		key := fmt.Sprint(f.ID, "\x00", place.File, "\x00", place.Line)
+		switch why := containerReason(f); {
+		case why == checks.ReasonEnvironment && static[line(f)] != "":
+			f.Cause = static[line(f)]
+			continue
+		case why != "" && why != checks.ReasonEnvironment:
+			continue
+		}
+		key := f.ID + "\x00" + line(f)
 		if cause, ok := first[key]; ok {
 			f.Cause = cause
 			continue
 		}
 		first[key] = f.Fingerprint
 	}
+}
+
+// staticPlaces gives the first error in the files for each line that has one.
+func (g *graph) staticPlaces() map[string]string {
+	out := map[string]string{}
+	for i := range g.findings {
+		f := &g.findings[i]
+		if f.Kind == finding.Static && f.Severity == finding.Error && out[line(f)] == "" {
+			out[line(f)] = f.Fingerprint
+		}
+	}
+	return out
+}
+
+// line gives the place to change, as a key.
+func line(f *finding.Finding) string {
+	place := f.First()
+	return fmt.Sprint(place.File, "\x00", place.Line)
 }
 
 // alike groups the links that fail alike at one server, and that nothing else
@@ -59,9 +85,9 @@ func (g *graph) alike() [][]int {
 		if class == "" {
 			continue
 		}
-		key := To(l.Edge) + "\x00" + class
-		if class != down || !lost[To(l.Edge)] {
-			key += "\x00" + door(l.Edge)
+		key := To(l.Edge) + "\x00" + class + "\x00" + door(l.Edge)
+		if absent(class) && lost[To(l.Edge)] {
+			key = To(l.Edge)
 		}
 		if members[key] == nil {
 			order = append(order, key)
@@ -77,15 +103,15 @@ func (g *graph) alike() [][]int {
 	return out
 }
 
-// lostServers gives the services that nobody gets an answer from, at any of
-// their ports.
+// lostServers gives the services that nobody gets a right answer from, at any
+// of their ports.
 func (g *graph) lostServers() map[string]bool {
 	answers, lost := map[string]bool{}, map[string]bool{}
 	for i := range g.links {
 		l := &g.links[i]
 		switch {
 		case l.Edge.Protocol == kopano.ProtoFile || l.Edge.Protocol == kopano.ProtoLocal || l.Result.Status == checks.Unchecked:
-		case serverSide(l.Result) == down:
+		case absent(serverSide(l.Result)):
 			lost[To(l.Edge)] = true
 		default:
 			answers[To(l.Edge)] = true
@@ -97,8 +123,13 @@ func (g *graph) lostServers() map[string]bool {
 	return lost
 }
 
-// down is the class of the failures in which no server takes part.
-const down = "down"
+// The classes of failures in which the server that should be there takes no part.
+const (
+	down    = "down"
+	another = "another server"
+)
+
+func absent(class string) bool { return class == down || class == another }
 
 // serverSide gives what a failure says of the server, "" when it may well be
 // the caller's own fault, such as a wrong password.
@@ -109,6 +140,10 @@ func serverSide(r checks.Result) string {
 	switch r.Reason {
 	case checks.ReasonRefused, checks.ReasonTimeout, checks.ReasonUnreachable, checks.ReasonClosed, checks.ReasonSilent:
 		return down
+	case checks.ReasonWrongServer, checks.ReasonNotSMTP, checks.ReasonPlainOnTLS, checks.ReasonTLSOnPlain:
+		return another
+	case checks.ReasonNoSocket, checks.ReasonStaleSocket:
+		return string(r.Reason)
 	case checks.ReasonCredentials, checks.ReasonNoSuchHost, checks.ReasonResolver, checks.ReasonNone:
 		return ""
 	}
@@ -144,13 +179,17 @@ func (g *graph) firstOwn(i int) string {
 }
 
 // leader is the link whose words tell the fault best: the check that is about
-// certificates where one is wrong, else the one that most others need.
+// certificates where one is wrong, else the one that most others need, and one
+// from within the deployment before one through a published port.
 func (g *graph) leader(group []int) int {
 	best, most := group[0], -1
 	for _, i := range group {
-		weight := g.dependents(i)
+		weight := 2 * g.dependents(i)
+		if g.links[i].Edge.From != nil {
+			weight++
+		}
 		if g.links[i].Result.Rung == checks.TLS && g.links[i].Edge.Link.ID == "client-web" {
-			weight += len(g.links)
+			weight += 2 * len(g.links)
 		}
 		if weight > most {
 			best, most = i, weight
