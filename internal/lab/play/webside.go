@@ -155,10 +155,14 @@ func web(l *lab.Lab) error {
 		"/api/gc/v1/":      kapi, "/api/kvs/v1/": kapi, "/api/pubs/v1/": kapi, "/upstreams/kapi/": http.StripPrefix("/upstreams/kapi", kapi),
 		"/webapp/": to("kopano_webapp:9080"), "/meet/": to("kopano_meet:9080"), "/calendar/": to("kopano_kapps:9080"),
 		"/Microsoft-Server-ActiveSync": to("kopano_zpush:9080"), "/kdav/": to("kopano_kdav:9080"), "/caldav/": to("kopano_ical:8080"),
-		"/kopanoplayground/": to("kopano_playground:8888"), "/ldap-admin/": to("ldap-admin:80"), "/password-reset/": to("password-self-service:80"),
+		"/api/config/v1/kopano/meet/": to("kopano_meet:9080"), "/api/config/v1/kopano/": to("kopano_kapps:9080"),
 	} {
 		mux.Handle(path, backend)
 	}
+	for prefix, address := range map[string]string{"/oidc-playground": "kopano_playground:8888", "/ldap-admin": "ldap-admin:80", "/password-reset": "password-self-service:80"} {
+		mux.Handle(prefix+"/", http.StripPrefix(prefix, to(address)))
+	}
+	mux.Handle("/.well-known/caldav", http.RedirectHandler("/kdav/", http.StatusMovedPermanently))
 	for _, path := range []string{"/webapp", "/meet", "/calendar", "/kdav", "/caldav"} {
 		mux.Handle(path, http.RedirectHandler(path+"/", http.StatusMovedPermanently))
 	}
@@ -177,9 +181,7 @@ func web(l *lab.Lab) error {
 		return &c, err
 	}
 	config.Certificates = nil
-	if _, err := l.ServeHTTP(":80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "https://"+r.Host+r.URL.RequestURI(), http.StatusMovedPermanently)
-	}), nil); err != nil {
+	if _, err := l.ServeHTTP(":80", lab.WebPlain(), nil); err != nil {
 		return err
 	}
 	_, err = l.ServeHTTP(":443", handler, config)
