@@ -77,6 +77,7 @@ func TestSchemaHasEveryField(t *testing.T) {
 		{report.Service{}, item("services")},
 		{report.Suppressed{}, item("suppressed")},
 		{report.Finding{}, read(root.Defs["finding"])},
+		{report.Evidence{}, read(root.Defs["evidence"])},
 		{report.Location{}, read(root.Defs["location"])},
 		{report.Link{}, read(root.Defs["link"])},
 	} {
