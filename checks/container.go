@@ -38,6 +38,7 @@ const (
 	ReasonDisk        Reason = "disk-full"
 	ReasonOpenFiles   Reason = "open-files"
 
+	ReasonLog          Reason = "log-says"
 	ReasonJobContainer Reason = "job-container"
 	ReasonJobFailed    Reason = "job-failed"
 )
@@ -61,6 +62,7 @@ func ContainerReasons() []ReasonDoc {
 		{ReasonMounts, Runs, "The container lacks a mount that the files give it, or has something else there."},
 		{ReasonDisk, Runs, "The disk behind a volume that holds data is full, or nearly: less than 100 MB free is an error, less than a twentieth (and 5 GB) a warning; inodes alike. Seen as root on the engine's machine."},
 		{ReasonOpenFiles, Runs, "A process has nine tenths of the files and connections open that it may. Seen as root on the engine's machine."},
+		{ReasonLog, Runs, "The service runs and is not reached, and its log says why. Only where no check has looked at what the line is about."},
 		{ReasonJobContainer, Runs, "A job of the scheduler runs in a container that has another name on the engine."},
 		{ReasonJobFailed, Runs, "The last run of a job of the scheduler failed, by its log."},
 		{ReasonOrphan, Runs, "A container of this project whose service is in no file that was read."},

@@ -131,3 +131,48 @@ func TestSignatures(t *testing.T) {
 		}
 	}
 }
+
+// A log is the cause only where nobody has looked at what it is about.
+func TestALogIsTheCauseWhereNothingBetterIs(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(evidenceFiles), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	topology, err := load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &engine.Snapshot{At: noon, Containers: []engine.Container{{ID: "1", Service: "kopano_server", State: engine.Running, PID: 7, Started: noon.Add(-time.Hour)}}}
+	const to, database = "dagent-server@kopano_dagent", "server-database@kopano_server"
+	for _, x := range []struct {
+		line         string
+		to, database checks.Status
+		want         int
+	}{
+		{"accept: Too many open files", checks.Broken, checks.OK, 1},
+		{"accept: Too many open files", checks.OK, checks.OK, 0},
+		{"Failed to connect to database: x", checks.Broken, checks.Unchecked, 1},
+		{"Failed to connect to database: x", checks.Broken, checks.OK, 0},
+		{"Failed to connect to database: x", checks.Broken, checks.Broken, 0},
+		{"Startup succeeded on pid 7", checks.Broken, checks.Unchecked, 0},
+	} {
+		status := func(id string) checks.Status {
+			switch id {
+			case to:
+				return x.to
+			case database:
+				return x.database
+			}
+			return checks.Unchecked
+		}
+		found := checks.LogCauses(topology, s, checks.Logs{"1": {ago(time.Minute, x.line)}}, status)
+		if len(found) != x.want {
+			t.Errorf("%q, link %s, database %s: %+v", x.line, x.to, x.database, found)
+		}
+		for _, f := range found {
+			if f.Subject != "kopano_server" || len(f.Links) != 1 || f.Links[0] != to || len(f.Evidence) != 1 || f.Message == "" || f.Consequence == "" {
+				t.Errorf("incomplete: %+v", f)
+			}
+		}
+	}
+}

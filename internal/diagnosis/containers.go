@@ -57,7 +57,7 @@ func explains(why checks.Reason, there, published bool, r checks.Result) bool {
 	switch why {
 	case checks.ReasonNoneRuns, checks.ReasonMostMissing:
 		return !answered(r.Reason) // they name the links whose ends are missing
-	case checks.ReasonNotCreated, checks.ReasonNotStarted, checks.ReasonExited, checks.ReasonOOM, checks.ReasonRestarting, checks.ReasonPaused:
+	case checks.ReasonNotCreated, checks.ReasonNotStarted, checks.ReasonExited, checks.ReasonOOM, checks.ReasonRestarting, checks.ReasonPaused, checks.ReasonLog:
 		return there && !answered(r.Reason)
 	case checks.ReasonNetworks:
 		return r.Rung == checks.Resolve || r.Rung == checks.Dial || published && serverSide(r) == down

@@ -35,6 +35,8 @@ func TestContainersExplainTheirLinks(t *testing.T) {
 		{checks.ReasonNetworks, "server", finding.Error, checks.Resolve, checks.ReasonNoSuchHost, true},
 		{checks.ReasonNetworks, "server", finding.Error, checks.Authenticate, checks.ReasonCredentials, false},
 		{checks.ReasonEnvironment, "server", finding.Error, checks.Authenticate, checks.ReasonCredentials, true},
+		{checks.ReasonLog, "ldap", finding.Error, checks.Dial, checks.ReasonRefused, true},
+		{checks.ReasonLog, "ldap", finding.Error, checks.Authenticate, checks.ReasonCredentials, false},
 		{checks.ReasonNoneRuns, "kopano", finding.Error, checks.Dial, checks.ReasonRefused, true},
 		{checks.ReasonNoneRuns, "kopano", finding.Error, checks.Authenticate, checks.ReasonCredentials, false},
 		{checks.ReasonMostMissing, "kopano", finding.Warning, checks.Dial, checks.ReasonRefused, false},

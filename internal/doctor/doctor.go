@@ -84,6 +84,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	found = append(found, containerFindings(t, says.Snapshot, links)...)
 	logs := readLogs(ctx, t, says, links)
 	found = append(found, checks.Jobs(t, says.Snapshot, logs)...)
+	found = append(found, checks.LogCauses(t, says.Snapshot, logs, statusOf(links))...)
 	found = checks.AddEvidence(t, says.Snapshot, logs, found)
 
 	left := suppress.Apply(d, finding.Seal(found), o.suppression(failed, says, links))

@@ -60,3 +60,17 @@ func logBy(c *engine.Client) func(context.Context, engine.Container) ([]engine.L
 		return c.LogTail(ctx, one.ID, logLines, checks.LogsSince(one))
 	}
 }
+
+// statusOf tells what became of a link; one that is not there was not checked.
+func statusOf(links []diagnosis.Link) func(string) checks.Status {
+	known := map[string]checks.Status{}
+	for _, l := range links {
+		known[l.Edge.ID] = l.Result.Status
+	}
+	return func(id string) checks.Status {
+		if s, ok := known[id]; ok {
+			return s
+		}
+		return checks.Unchecked
+	}
+}
