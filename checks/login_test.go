@@ -24,6 +24,7 @@ type traveller struct {
 	*scene
 	account *lab.Account
 	trip    *checks.Trip
+	konnect *lab.Konnect
 	results map[string]checks.Result
 }
 
@@ -38,7 +39,8 @@ func newTraveller(t *testing.T, password string) *traveller {
 func (s *traveller) public(k lab.KonnectOptions, o lab.SignedInOptions) {
 	s.t.Helper()
 	k.Issuer, k.Account = issuer, s.account
-	o.Konnect, o.Account = labtest.MustStart(s.t, lab.NewKonnect, k), s.account
+	s.konnect = labtest.MustStart(s.t, lab.NewKonnect, k)
+	o.Konnect, o.Account = s.konnect, s.account
 	s.publish(lab.SignedIn(o))
 }
 
@@ -47,6 +49,16 @@ func (s *traveller) gateway(o lab.GatewayOptions) {
 	s.t.Helper()
 	o.Account = s.account
 	s.pin("kopano_gateway:143", labtest.MustStart(s.t, s.lab.Gateway, o))
+}
+
+// tokens counts the tokens of the trip that Konnect still knows.
+func (s *traveller) tokens() (n int) {
+	for _, word := range s.trip.Secrets() {
+		if s.konnect.Knows(word) {
+			n++
+		}
+	}
+	return n
 }
 
 // walk takes every step of the trip, in order, and holds that nothing secret is told.
@@ -228,6 +240,40 @@ func TestLoginFaults(t *testing.T) {
 	}
 }
 
+func TestLoginEndsTheSession(t *testing.T) {
+	s := newTraveller(t, testPassword)
+	s.public(lab.KonnectOptions{}, lab.SignedInOptions{})
+	s.step("login-openid@kopano_konnect")
+	if n := s.tokens(); n != 1 {
+		t.Fatalf("Konnect knows %d tokens of the trip, want the one that it gave", n)
+	}
+	s.trip.End(t.Context())
+	if n := s.tokens(); n != 0 {
+		t.Errorf("Konnect knows %d tokens after the end", n)
+	}
+	if r := s.step("login-kapi@kopano_kapi"); r.Reason != checks.ReasonBlocked {
+		t.Errorf("kapi is asked after the end: %+v", r)
+	}
+}
+
+func TestLoginSurvivesHostileServers(t *testing.T) {
+	steps := map[string]string{"login-imap@kopano_gateway": "kopano_gateway:143", "login-submission@mail": "mail:587"}
+	for step, address := range steps {
+		hostile(t, address, func(s *scene) checks.Result {
+			return (&traveller{scene: s, trip: somebody(), results: map[string]checks.Result{}}).step(step)
+		})
+	}
+	for _, step := range []string{"login-openid@kopano_konnect", "login-caldav@kopano_ical"} {
+		hostileTLS(t, publicName+":443", func(s *scene) checks.Result {
+			return (&traveller{scene: s, trip: somebody(), results: map[string]checks.Result{}}).step(step)
+		})
+	}
+}
+
+func somebody() *checks.Trip {
+	return &checks.Trip{Username: testUser, Password: secret.New(testPassword, true)}
+}
+
 // Nobody sends a password to a server that cannot prove its name.
 func TestLoginTrustsNoStrangersCertificate(t *testing.T) {
 	s := newTraveller(t, testPassword)
@@ -265,6 +311,26 @@ func TestLoginAtRealMailServers(t *testing.T) {
 	t.Run("wrong at Postfix", func(t *testing.T) {
 		s := start(t, wrongPassword)
 		s.want(s.step("login-submission@mail"), expect{rung: checks.Authenticate, reason: checks.ReasonUserRefused, id: "live-login-user-refused", at: "mail:", says: "535"})
+	})
+}
+
+// A real Dovecot that takes passwords after STARTTLS only, and one with TLS at once.
+func TestLoginIMAPWithTLS(t *testing.T) {
+	start := func(t *testing.T, o lab.DovecotOptions, port string) *traveller {
+		s := newTraveller(t, testPassword)
+		s.trip.Password = secret.New("secret-of-dovecot", true)
+		pop3Published(s.scene)
+		o.Serves, o.Users, o.Password, o.Certificate = "imap", []string{testUser}, "secret-of-dovecot", s.leaf(lab.LeafOptions{})
+		s.pin("kopano_gateway:"+port, labtest.MustStart(t, s.lab.Dovecot, o))
+		return s
+	}
+	t.Run("STARTTLS", func(t *testing.T) {
+		s := start(t, lab.DovecotOptions{}, "143")
+		s.want(s.step("login-imap@kopano_gateway"), expect{status: checks.OK, rung: checks.Ask, message: "opens the inbox"})
+	})
+	t.Run("TLS", func(t *testing.T) {
+		s := start(t, lab.DovecotOptions{TLS: true}, "993")
+		s.want(s.step("login-imaps@kopano_gateway"), expect{status: checks.OK, rung: checks.Ask, message: "opens the inbox"})
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -147,6 +149,9 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	}
 	if err := p.writeReports(reports, outcome.Report, f.color.value); err != nil {
 		return err
+	}
+	if login != nil && !slices.ContainsFunc(outcome.Report.Links, func(l report.Link) bool { return strings.HasPrefix(l.ID, "login-") }) {
+		p.note("--login: nothing in this deployment takes a login that could be tried from here")
 	}
 	p.code = outcome.ExitCode
 	if set.write != nil {

@@ -51,7 +51,7 @@ func TestLoginFileIsPrivate(t *testing.T) {
 			t.Errorf("exit %d\n%s", got.code, got.stderr)
 		}
 	}
-	if got := run(t, nil, "check", "--login", file, "--login-shared", dir); got.code != 0 {
+	if got := run(t, nil, "check", "--login", file, "--login-shared", dir); got.code != 3 || !strings.Contains(got.stderr, "nothing") {
 		t.Errorf("exit %d\n%s", got.code, got.stderr)
 	}
 	if got := run(t, nil, "check", "--login", file, "--login-shared", "--offline", dir); got.code != 2 {

@@ -96,7 +96,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 		Secrets: o.Login.Secrets(),
 	})
 	r.FailOn = string(cmp.Or(o.FailOn, FailOnError))
-	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links), o.FailOn)
+	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links) || o.Login != nil && len(t.LoginEdges()) == 0, o.FailOn)
 	return &Outcome{Report: r, ExitCode: r.ExitCode}, nil
 }
 

@@ -147,6 +147,11 @@ func (l *Lab) Dovecot(o DovecotOptions) (address string, err error) {
 	if err := writeFiles(dir, 0o644, files); err != nil {
 		return "", err
 	}
+	if o.Password != "" { // whoever logs in does so under another name
+		if err := l.openToAll(dir); err != nil {
+			return "", err
+		}
+	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	ready := greets(address)
 	if o.Serves != "lmtp" {

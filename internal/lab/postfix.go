@@ -52,11 +52,8 @@ func (l *Lab) Postfix(o PostfixOptions) (address string, err error) {
 	if err := GiveToPostfix(filepath.Join(dir, "data")); err != nil {
 		return "", err
 	}
-	// Postfix' own processes run under another name and must reach the folder.
-	for d := dir; len(d) > len(filepath.Dir(l.Dir)); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			return "", err
-		}
+	if err := l.openToAll(dir); err != nil { // Postfix' own processes run under another name
+		return "", err
 	}
 	config := filepath.Join(dir, "config")
 	files := map[string]string{"main.cf": o.mainCF(dir), "master.cf": o.masterCF(port),
@@ -92,6 +89,16 @@ func (l *Lab) RunPostfix(config, address string) error {
 	// "postfix start-fg" would leave the group that the lab ends with it.
 	_, err = l.Run(config, nil, Accepts("tcp", address), master, "-d", "-c", config)
 	return err
+}
+
+// openToAll lets every account of this machine reach a folder of the lab.
+func (l *Lab) openToAll(dir string) error {
+	for d := dir; len(d) > len(filepath.Dir(l.Dir)); d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o PostfixOptions) mainCF(dir string) string {
