@@ -37,6 +37,9 @@ func (g *graph) walk(i int, states []state) {
 	var first = -1
 	for _, d := range g.deps[i] {
 		g.walk(d, states)
+		if g.wentThrough(i, d) {
+			continue
+		}
 		causes := g.causesOf(d)
 		if len(causes) == 0 && g.links[d].Result.Status != checks.Broken {
 			continue
@@ -55,6 +58,15 @@ func (g *graph) walk(i int, states []state) {
 		g.origin[i] = first
 		g.suffer(i, first)
 	}
+}
+
+// wentThrough reports whether link i is a login that was answered, so that the
+// way of clients to it, link d, is no explanation: a password that is refused is
+// not refused since the certificate before it is a bad one.
+func (g *graph) wentThrough(i, d int) bool {
+	login, way := &g.links[i], g.links[d].Edge
+	return login.Edge.Link.Login && login.Result.Status == checks.Broken &&
+		(login.Result.Rung == checks.Authenticate || login.Result.Rung == checks.Ask) && way.From == nil && !way.Link.Login
 }
 
 // broken gives the link at the far end: the one that link d itself waits for,

@@ -46,3 +46,18 @@ func TestATripSuffersFromWhatItTravels(t *testing.T) {
 		}
 	}
 }
+
+// A refusal went through the door that has a bad certificate.
+func TestARefusalIsNoFaultOfTheCertificate(t *testing.T) {
+	for rung, want := range map[checks.Rung]string{checks.Authenticate: "", checks.TLS: "live-certificate-tls-expired"} {
+		w := newWorld().
+			link("client-web", "", "web", checks.Broken, checks.ReasonTLSExpired).
+			link("login-openid", "", "konnect", checks.Broken, checks.ReasonUserRefused, "client-web").
+			found("live-certificate-tls-expired", finding.Live, finding.Error, "a", 1, "client-web@").
+			found("live-login-user-refused", finding.Live, finding.Error, "b", 1, "login-openid@")
+		w.links[1].Edge.Link.Login, w.links[1].Result.Rung = true, rung
+		if cause := w.diagnose().cause(t, "live-login-user-refused"); cause != want {
+			t.Errorf("at %s: cause %q, want %q", rung, cause, want)
+		}
+	}
+}
