@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,7 @@ func hostile() *report.Report {
 func spoil(f *report.Finding, n int) {
 	f.Title, f.Message, f.Subject = f.Title+evil, f.Message+evil, fmt.Sprint(n, f.Subject+evil)
 	f.Consequence, f.Remedy = f.Consequence+evil, f.Remedy+evil
+	f.Evidence = append(slices.Clone(f.Evidence), report.Evidence{Service: "db" + evil, Line: evil, Means: evil})
 	for i := range f.Locations {
 		f.Locations[i].File += evil
 		f.Locations[i].Excerpt += evil
@@ -170,8 +172,11 @@ func TestGitHubCommandsAreOneLineEach(t *testing.T) {
 		}
 	}
 	lines := strings.Split(render(t, sample(), report.FormatGitHub, report.TextOptions{}), "\n")
-	if !strings.HasPrefix(lines[0], "::error file=deploy/mail server/db.env,line=4,col=16,title=kopano_server and db") {
-		t.Errorf("the cause is not first: %s", lines[0])
+	if !strings.HasPrefix(lines[0], "::notice title=kopano-doctor::2 errors, ") || !strings.Contains(lines[0], "%0Anot checked: mail → ldap: ") {
+		t.Errorf("the counts and what was not checked do not come first: %s", lines[0])
+	}
+	if !strings.HasPrefix(lines[1], "::error file=deploy/mail server/db.env,line=4,col=16,title=kopano_server and db") {
+		t.Errorf("the cause is not first: %s", lines[1])
 	}
 }
 

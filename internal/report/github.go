@@ -12,6 +12,13 @@ import (
 // https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 func GitHub(w io.Writer, r *Report) error {
 	var b strings.Builder
+	// The counts and what was not checked come before all other notices, so that
+	// they are among those that are shown.
+	text := []string{r.totals() + "."}
+	for _, l := range r.unchecked() {
+		text = append(text, "not checked: "+l)
+	}
+	command(&b, "notice", nil, "kopano-doctor", strings.Join(text, "\n"))
 	for _, f := range r.problems() {
 		word := f.Severity
 		if word == "info" {
@@ -20,11 +27,6 @@ func GitHub(w io.Writer, r *Report) error {
 		text := append(details(&f), "kopano-doctor explain "+f.ID)
 		command(&b, word, r.githubPlace(&f), f.Title, strings.Join(text, "\n"))
 	}
-	text := []string{r.totals() + "."}
-	for _, l := range r.unchecked() {
-		text = append(text, "not checked: "+l)
-	}
-	command(&b, "notice", nil, "kopano-doctor", strings.Join(text, "\n"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

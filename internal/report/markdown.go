@@ -73,6 +73,9 @@ func (r *Report) markdownFinding(f *Finding) string {
 	if f.Message != f.Title && f.Message != "" {
 		fmt.Fprintf(&b, "\n%s\n", mdLines(f.Message))
 	}
+	for _, e := range f.Evidence {
+		fmt.Fprintf(&b, "\nLog of %s: `%s` %s\n", mdText(e.Service), mdCode(strings.TrimSpace(e.Line)), mdText(e.Means))
+	}
 	if f.Consequence != "" {
 		fmt.Fprintf(&b, "\n**Breaks:** %s\n", mdLines(f.Consequence))
 	}

@@ -141,6 +141,9 @@ func details(f *Finding) []string {
 	if f.Message != f.Title {
 		add("", f.Message)
 	}
+	for _, e := range f.Evidence {
+		add("Log of "+e.Service+": ", e.Line)
+	}
 	add("Breaks: ", f.Consequence)
 	add("Fix: ", f.Remedy)
 	return out
