@@ -86,6 +86,14 @@ func TestWhatExplainsNothingIsNoEvidence(t *testing.T) {
 			t.Errorf("%s, and yet it is evidence: %+v", name, got)
 		}
 	}
+	// A certificate that was shown, and a folder, fail for reasons of their own.
+	stopped := ago(time.Minute, "accept: Too many open files")
+	if got := evidenceOf(t, "dagent-server@kopano_dagent", checks.ReasonTLSExpired, up, stopped); len(got) != 0 {
+		t.Errorf("a certificate that has expired has the evidence %+v", got)
+	}
+	if got := evidenceOf(t, "server-attachments@kopano_server", checks.ReasonRefused, up, ago(time.Minute, "Access denied for user 'kopano'")); len(got) != 0 {
+		t.Errorf("a folder that is not there has the evidence %+v", got)
+	}
 	fresh := engine.Container{State: engine.Running, Started: noon.Add(-121 * time.Minute)}
 	if got := evidenceOf(t, link, checks.ReasonRefused, fresh, ago(2*time.Hour, denied)); len(got) != 1 {
 		t.Errorf("what it said at its start is left out: %+v", got)

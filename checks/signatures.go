@@ -31,12 +31,22 @@ func (s *Signature) explains(e *kopano.Edge, there bool, why Reason, line string
 		return false
 	}
 	switch {
-	case slices.Contains(s.Links, e.Link.ID), there && s.Stops:
+	case slices.Contains(s.Links, e.Link.ID), there && s.Stops && calls(e, why):
 		return true
 	case !there && s.NamesEnd:
 		return e.Addr.Host != "" && strings.Contains(line, e.Addr.Host)
 	}
 	return false
+}
+
+// calls reports whether a link fails when the called service does not work:
+// not one that is a file, and not for a certificate, which the service has shown.
+func calls(e *kopano.Edge, why Reason) bool {
+	switch e.Protocol {
+	case kopano.ProtoFile, kopano.ProtoLocal:
+		return false
+	}
+	return e.From != e.To && !strings.HasPrefix(string(why), "tls-")
 }
 
 // Signatures gives the table, for the reference and the tests.
