@@ -50,6 +50,7 @@ func All() map[string]Check {
 		"scheduler-server": CheckServer,
 		"client-server":    CheckServer,
 		"server-search":    CheckSearch,
+		"server-server":    CheckOtherServer,
 		"kapi-grapi":       CheckGrapi,
 
 		"mail-gateway":               CheckIMAP,
@@ -88,6 +89,7 @@ func All() map[string]Check {
 		"kwmserver-konnect-registration": CheckFolder,
 		"scheduler-docker":               CheckDocker,
 		"kwmbridge-kwmserver":            CheckMCU,
+		"client-kwmbridge":               CheckBridgePorts,
 		"kwmserver-turn":                 CheckTURNService,
 		"kwmserver-turn-uris":            CheckTURN,
 
@@ -98,6 +100,7 @@ func All() map[string]Check {
 		"kwmbridge-issuer":      CheckIssuer,
 		"grapi-explorer-issuer": CheckIssuer,
 		"web-konnect":           CheckKonnect,
+		"konnect-external-oidc": CheckExternalOIDC,
 
 		// With a password that was given for it only.
 		"login-openid":     CheckLoginOpenID,

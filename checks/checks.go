@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
@@ -95,6 +96,8 @@ type Target struct {
 	Files    Files         // reads files of a container's volumes where the vantage can
 
 	ExpiresSoon time.Duration // how long before its end a certificate is warned about; 0 is DefaultExpiresSoon
+
+	Engine *engine.Snapshot // what runs, nil where no engine was asked
 
 	Roots  *x509.CertPool // authorities that count as known; nil: those of this machine
 	Login  *Trip          // who signs in on the way of a person; nil: nobody

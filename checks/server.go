@@ -64,7 +64,7 @@ func (c *serverClimb) judge(a *answer) *failure {
 	}
 	f := &failure{Ask, ReasonNotServer, fmt.Sprintf("%s answers with %s; kopano_server answers 405", a.Address, a.saw()), nil}
 	return c.broke(f, "Another server answers where kopano_server should", c.target.Edge.Locations(),
-		fmt.Sprintf("Correct host and port in %s: kopano_server speaks plain HTTP on 236.", c.settingName()))
+		fmt.Sprintf("Correct host and port in %s: kopano_server speaks plain HTTP on 236, and HTTPS on 237.", c.settingName()))
 }
 
 func (c *serverClimb) silentOrGone(f *failure) Result {

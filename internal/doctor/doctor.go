@@ -13,6 +13,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/config"
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
 	"github.com/kopano-doctor/kopano-doctor/internal/diagnosis"
+	"github.com/kopano-doctor/kopano-doctor/internal/engine"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
@@ -42,6 +43,8 @@ type Options struct {
 	Engine   func(context.Context, *deployment.Deployment) EngineSays // asks what runs; nil: nobody is asked. Not called with Offline
 	Now      func() time.Time                                         // nil: time.Now
 	Progress func(done, total int, waits []string)                    // told after each check, one call at a time; nil: nobody is
+
+	snapshot *engine.Snapshot // what runs, once it was asked for
 }
 
 // The defaults.
@@ -119,6 +122,7 @@ func (o Options) look(ctx context.Context, t *kopano.Topology, says EngineSays) 
 	if o.Offline {
 		return runPlan(ctx, o, t, nil, steps), ""
 	}
+	o.snapshot = says.Snapshot
 	v := o.Vantage(t, says)
 	defer v.Close()
 	v.Prepare(ctx, callers(steps))

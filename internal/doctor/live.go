@@ -89,7 +89,8 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
 		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w, Inside: w.inside(s.Edge),
-		Now: r.options.Now, Timeout: r.options.Timeout, Login: r.options.Login, Logins: &r.logins,
+		Engine: r.options.snapshot,
+		Now:    r.options.Now, Timeout: r.options.Timeout, Login: r.options.Login, Logins: &r.logins,
 		ExpiresSoon: time.Duration(r.options.Config.CertificateDays) * 24 * time.Hour,
 	}
 	start := time.Now()

@@ -26,7 +26,7 @@ import (
 func TestLookAtARealProject(t *testing.T) {
 	p := enginetest.Start(t, map[string]string{"compose.yaml": `
 services:
-  web: {image: STANDIN, command: ["say=ready", "tcp=80"], environment: {PASSWORD: s3cr3t-value}, networks: {front: {aliases: [www]}}, volumes: ["./conf:/conf:ro", "state:/state"]}
+  web: {image: STANDIN, command: ["say=ready", "tcp=80"], environment: {PASSWORD: s3cr3t-value}, networks: {front: {aliases: [www]}}, volumes: ["./conf:/conf:ro", "state:/state"], ports: ["127.0.0.1::7000/udp", "127.0.0.1::80"]}
   job: {image: STANDIN, command: ["say=first", "say=no such database", "exit=3"], networks: [front]}
 networks: {front: {}}
 volumes: {state: {}}
@@ -52,6 +52,9 @@ volumes: {state: {}}
 	front := web.Networks[p.Name+"_front"]
 	if len(front.Addresses) != 1 || !contains(front.Aliases, "www") || !contains(front.Aliases, "web") {
 		t.Errorf("network: %+v", web.Networks)
+	}
+	if ports := web.Ports; len(ports) != 2 || ports[0].Protocol != "tcp" || ports[0].Target != 80 || ports[0].Published == 0 || ports[1].Protocol != "udp" || ports[1].Target != 7000 {
+		t.Errorf("ports: %+v", ports)
 	}
 	mounts := map[string]engine.Mount{}
 	for _, m := range web.Mounts {

@@ -1,18 +1,21 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
@@ -200,10 +203,33 @@ func translate(in container.InspectResponse) (*Container, error) {
 			out.Networks[name] = Endpoint{Aliases: append(slices.Clone(e.Aliases), e.DNSNames...), Addresses: valid(e.IPAddress, e.GlobalIPv6Address)}
 		}
 	}
+	if in.NetworkSettings != nil {
+		out.Ports = ports(in.NetworkSettings.Ports)
+	}
 	for _, m := range in.Mounts {
 		out.Mounts = append(out.Mounts, Mount{Type: string(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, ReadOnly: !m.RW})
 	}
 	return out, nil
+}
+
+// maxPorts is how many ports are kept of one container: a bridge may have a
+// whole range of thousands.
+const maxPorts = 1 << 17
+
+// ports gives each port once, also where IPv4 and IPv6 lead to it, sorted.
+func ports(in network.PortMap) []Port {
+	var out []Port
+	for port, bindings := range in {
+		for _, b := range bindings {
+			if n, err := strconv.Atoi(b.HostPort); err == nil && len(out) < maxPorts {
+				out = append(out, Port{string(port.Proto()), int(port.Num()), n})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Published, b.Published))
+	})
+	return slices.Compact(out)
 }
 
 func valid(in ...netip.Addr) []netip.Addr {

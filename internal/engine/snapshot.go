@@ -66,6 +66,13 @@ type Container struct {
 	NetworkMode string
 	Networks    map[string]Endpoint // by the network's name
 	Mounts      []Mount
+	Ports       []Port // of the machine that lead into it while it runs
+}
+
+// Port is a port of the machine that leads into a container.
+type Port struct {
+	Protocol          string // "tcp" or "udp"
+	Target, Published int    // in the container, and on the machine
 }
 
 // State is a container's state in the engine's words.
