@@ -47,7 +47,7 @@ func LogCauses(t *kopano.Topology, s *engine.Snapshot, logs Logs, status func(li
 func (c *comparison) brokenTo(s *deployment.Service, status func(string) Status) []string {
 	var ids []string
 	for _, e := range c.topology.Edges {
-		if e.To == s && status(e.ID) == Broken {
+		if e.To == s && calls(e, ReasonNone) && status(e.ID) == Broken {
 			ids = append(ids, e.ID)
 		}
 	}
