@@ -104,6 +104,7 @@ func TestFromInsideAContainer(t *testing.T) {
 			t.Errorf("%s: the error tells of handles: %v", name, err)
 		}
 	}
+	udpFromInside(t, stand.From(from("client")))
 	if r, err := stand.Route(from("client"), "near", 3306); err != nil || r.Vantage != vantage.FromContainer {
 		t.Errorf("route: %v, %v", r, err)
 	}
@@ -197,6 +198,30 @@ func ownNamespace(t *testing.T) string {
 		t.Error(err)
 	}
 	return ns
+}
+
+// udpFromInside asks the name server of the client's network over UDP: nobody
+// outside it is answered.
+func udpFromInside(t *testing.T, from interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}) {
+	t.Helper()
+	conn, err := from.DialContext(t.Context(), "udp", "names:53")
+	if err != nil {
+		t.Errorf("over UDP: %v", err)
+		return
+	}
+	defer conn.Close()
+	// One question, for known.test, type A (RFC 1035, 4.1).
+	question := "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x05known\x04test\x00\x00\x01\x00\x01"
+	_ = conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := conn.Write([]byte(question)); err != nil {
+		t.Errorf("over UDP: %v", err)
+	}
+	reply := make([]byte, 512)
+	if n, err := conn.Read(reply); err != nil || n < 12 || string(reply[:2]) != "\x12\x34" {
+		t.Errorf("over UDP: %q, %v", reply[:n], err)
+	}
 }
 
 // What is not the container's process is not entered, and what does not run
