@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -10,8 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
-
-	"context"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
@@ -155,6 +154,20 @@ func (t *Trip) wasGood() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.good
+}
+
+// switchIMAPOff notes that IMAP is off for the user.
+func (t *Trip) switchIMAPOff() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.imapOff = true
+}
+
+// withoutIMAP reports whether IMAP is known to be off for the user.
+func (t *Trip) withoutIMAP() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.imapOff
 }
 
 // loginClimb is the ladder of somebody who signs in.

@@ -68,7 +68,7 @@ func (c *imapLogin) talk(ctx context.Context, in *bufio.Reader) (string, *failur
 			return "", f
 		}
 	}
-	if c.login.trip.imapOff {
+	if c.login.trip.withoutIMAP() {
 		return "IMAP is switched off for the test user, and the password was right", nil
 	}
 	return c.inbox(ctx)
@@ -159,7 +159,7 @@ func (c *imapLogin) authenticate(ctx context.Context) *failure {
 		return nil
 	case strings.HasPrefix(reply, "NO") && strings.Contains(low, "feature disabled"): // kopano-core gateway/IMAP.cpp, after the logon
 		trip.says(to, accepted)
-		trip.imapOff = true
+		trip.switchIMAPOff()
 		c.featureOff(saw)
 		return nil
 	case strings.HasPrefix(reply, "NO") && !strings.Contains(low, "[unavailable]") && !strings.Contains(low, "can't open"):

@@ -34,7 +34,7 @@ func CheckLoginSMTP(ctx context.Context, t Target) Result {
 		return c.fail(f)
 	}
 	c.login.climb = c.climb // one list of findings
-	if t.Login.imapOff && c.asksGateway() {
+	if t.Login.withoutIMAP() && c.asksGateway() {
 		return c.fail(&failure{Authenticate, ReasonBlocked, "the mail transport asks kopano_gateway for the password, where IMAP is off for the test user", nil})
 	}
 	p, f := dial(ctx, t, c.host, c.port)
