@@ -174,7 +174,7 @@ func (c *webLogin) basicAnswer(path string, dav bool, a *answer) Result {
 		c.trip.says(to, accepted)
 		return c.ok(Ask, "%s lets the test user in", to)
 	case !dav && a.Status == http.StatusOK && versions != "":
-		c.trip.says(to, unjudged) // Z-Push before 2.5 answers OPTIONS without a look at the password
+		c.trip.says(to, unjudged) // older releases of Z-Push answer OPTIONS without a look at the password
 		return c.ok(Ask, "%s answers the test user, and speaks ActiveSync %s", to, c.trip.told(versions))
 	case !dav && a.Status == http.StatusOK:
 		c.trip.says(to, unjudged)
