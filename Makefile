@@ -22,7 +22,8 @@ ENGINE ?= docker
 IMAGE  ?= kopano-doctor:latest
 .PHONY: image
 image: ## make the image for helpers, on the engine that $(ENGINE) uses
-	rm -rf bin/image && mkdir -p bin/image/etc/ssl/certs
+	rm -rf bin/image && mkdir -p bin/image/etc/ssl/certs bin/image/run bin/image/var
+	ln -s /run bin/image/var/run # as in the images of Kopano: settings name sockets by either path
 	CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/image/kopano-doctor ./cmd/kopano-doctor
 	for f in /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem; do [ ! -e $$f ] || { cp $$f bin/image/etc/ssl/certs/ca-certificates.crt; break; }; done
 	tar -C bin/image --owner=0 --group=0 -c . | $(ENGINE) import -c 'ENTRYPOINT ["/kopano-doctor"]' - $(IMAGE)

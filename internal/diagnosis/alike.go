@@ -14,6 +14,7 @@ import (
 // files that two services read.
 func (g *graph) joinAlike() {
 	g.joinSamePlace()
+	g.joinRefusedChange()
 	for _, group := range g.alike() {
 		leader := g.leader(group)
 		fp := g.firstOwn(leader)
@@ -49,6 +50,24 @@ func (g *graph) joinSamePlace() {
 			continue
 		}
 		first[key] = f.Fingerprint
+	}
+}
+
+// joinRefusedChange: the files have a new password, which the other end
+// refuses. That a container still runs with the old one is why nobody noticed.
+func (g *graph) joinRefusedChange() {
+	for i := range g.links {
+		l := &g.links[i]
+		cause := g.firstOwn(i)
+		if l.Result.Reason != checks.ReasonCredentials || cause == "" {
+			continue
+		}
+		for _, n := range g.byEdge[l.Edge.ID] {
+			f := &g.findings[n]
+			if containerReason(f) == checks.ReasonEnvironment && f.Cause == "" {
+				f.Cause = cause
+			}
+		}
 	}
 }
 

@@ -110,3 +110,12 @@ func TestTheEngineForgetsTheNameOfWhatDoesNotRun(t *testing.T) {
 		}
 	}
 }
+
+func TestANewPasswordThatIsRefusedLeads(t *testing.T) {
+	w := newWorld().link("server-database", "server", "db", checks.Broken, checks.ReasonCredentials).at(checks.Authenticate, 3306)
+	w.found("live-container-environment-changed", finding.Live, finding.Error, ".env", 7, "server-database@server")
+	r := w.seen("live-mariadb-bad-credentials", "server-database@server").diagnose()
+	if got := r.cause(t, "live-container-environment-changed"); got != "live-mariadb-bad-credentials" {
+		t.Errorf("the old environment is explained by %q", got)
+	}
+}

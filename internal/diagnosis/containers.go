@@ -61,7 +61,12 @@ func explains(why checks.Reason, there, published bool, r checks.Result) bool {
 		return there && !answered(r.Reason)
 	case checks.ReasonNetworks:
 		return r.Rung == checks.Resolve || r.Rung == checks.Dial || published && serverSide(r) == down
-	case checks.ReasonEnvironment, checks.ReasonImage, checks.ReasonMounts:
+	case checks.ReasonEnvironment:
+		// The check logs in with what the files say now, and directory and
+		// database keep the passwords of their first start: to make the
+		// container anew would not help.
+		return r.Reason != checks.ReasonCredentials
+	case checks.ReasonImage, checks.ReasonMounts:
 		return true // they name only the links that they have a part in
 	}
 	return false

@@ -47,6 +47,9 @@ func runAll(m *testing.M) int {
 		}
 		defer theLab.Down()
 	}
+	if err := os.MkdirAll(temporary(), 0o755); err != nil {
+		return fail(err)
+	}
 	if err := waitUntilWell(90 * time.Second); err != nil {
 		return fail(err)
 	}
@@ -66,6 +69,9 @@ type answer struct {
 	took   time.Duration
 }
 
+// temporary is the doctor's own folder for temporary files.
+func temporary() string { return filepath.Join(theLab.Source, "bin", "lab", "tmp") }
+
 // examine runs the doctor on the lab.
 func examine(args ...string) (answer, error) {
 	return examineWith(nil, args...)
@@ -73,7 +79,7 @@ func examine(args ...string) (answer, error) {
 
 func examineWith(env []string, args ...string) (answer, error) {
 	command := exec.Command(doctor, append(append([]string{"check", "--no-config", "--format", "json", "--timeout", "2s"}, args...), theLab.Dir)...)
-	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + theLab.Dir, "SSL_CERT_FILE=" + theLab.Authority()}, env...)
+	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + theLab.Dir, "TMPDIR=" + temporary(), "SSL_CERT_FILE=" + theLab.Authority()}, env...)
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	start := time.Now()
