@@ -71,6 +71,12 @@ func (p *program) run(args []string) int {
 	return p.code
 }
 
+// complain says what went wrong with one thing of several. An error may quote a
+// file or an address.
+func (p *program) complain(about string, err error) {
+	p.note("%s: %s", about, (*secret.Redactor)(nil).Redact(err.Error()))
+}
+
 // note writes one line for the person at the terminal.
 func (p *program) note(format string, args ...any) {
 	fmt.Fprintf(p.stderr, "kopano-doctor: "+format+"\n", args...)
@@ -129,6 +135,7 @@ Docker Compose: in its files, and on the links between its services.
 
 Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
+  kopano-doctor lint [PATH...]    look at the files of several deployments
   kopano-doctor fix [DIR]         show what can be repaired, or repair it
   kopano-doctor explain ID        explain the ID that a report has in brackets
   kopano-doctor rules             list what is looked for in the files
@@ -153,7 +160,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()},
+		Commands:                  []*cli.Command{p.checkCommand(), p.lintCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

@@ -31,7 +31,7 @@ type checkstyleError struct {
 // which many readers of other programs' findings take. What the form has no
 // place for is counted in a comment.
 func Checkstyle(w io.Writer, r *Report) error {
-	out := checkstyleReport{Version: "4.3", Totals: " " + r.totals() + " "} // counts only: a comment must not hold "--"
+	out := checkstyleReport{Version: "4.3", Totals: " " + r.Totals() + " "} // counts only: a comment must not hold "--"
 	at := map[string]int{}
 	for _, f := range r.problems() {
 		file, l := r.somePlace(&f)

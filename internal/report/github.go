@@ -14,7 +14,7 @@ func GitHub(w io.Writer, r *Report) error {
 	var b strings.Builder
 	// The counts and what was not checked come before all other notices, so that
 	// they are among those that are shown.
-	text := []string{r.totals() + "."}
+	text := []string{r.Totals() + "."}
 	for _, l := range r.unchecked() {
 		text = append(text, "not checked: "+l)
 	}

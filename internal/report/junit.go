@@ -93,11 +93,11 @@ func (s *junitSuite) count() {
 func (r *Report) junitRun() junitCase {
 	c := junitCase{Class: "kopano-doctor.run", Name: "the run over project " + r.Deployment.Project + " is complete", Time: "0.000"}
 	if r.ExitCode == 3 {
-		text := strings.TrimPrefix(r.Engine.Note+"\n"+r.totals(), "\n")
+		text := strings.TrimPrefix(r.Engine.Note+"\n"+r.Totals(), "\n")
 		c.Error = &junitDetail{Message: "something could not be checked", Type: "incomplete", Text: text}
 		return c
 	}
-	c.Output = r.totals()
+	c.Output = r.Totals()
 	return c
 }
 

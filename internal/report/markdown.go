@@ -17,7 +17,7 @@ const maxMarkdown = 1_000_000
 func Markdown(w io.Writer, r *Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# kopano-doctor: %s\n\n%s in `%s`, looked at by kopano-doctor %s: **%s**.\n",
-		mdText(r.verdictWord()), mdText(r.Deployment.Project), mdCode(r.Deployment.Directory), mdText(r.Tool.Version), r.totals())
+		mdText(r.verdictWord()), mdText(r.Deployment.Project), mdCode(r.Deployment.Directory), mdText(r.Tool.Version), r.Totals())
 	tail := r.markdownLinks() + r.markdownSuppressed()
 	if len(tail) > maxMarkdown/2 {
 		tail = fmt.Sprintf("\n%s and %s are too many to list here.\n", count(len(r.Links), "link"), count(len(r.Suppressed), "suppressed finding"))

@@ -160,8 +160,8 @@ func (r *Report) unchecked() []string {
 	return out
 }
 
-// totals gives the counts on one line, for people.
-func (r *Report) totals() string {
+// Totals gives the counts on one line, for people.
+func (r *Report) Totals() string {
 	s := r.Summary
 	parts := []string{count(s.Errors, "error"), count(s.Warnings, "warning"), count(s.Infos, "info")}
 	add := func(n int, text string) {
