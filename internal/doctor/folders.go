@@ -99,7 +99,7 @@ func (f *finder) file(given, abs string) error {
 	if err != nil {
 		return err
 	}
-	known, real := false, plain(abs)
+	known, real := false, withoutLinks(abs)
 	for _, dir := range found {
 		if slices.Contains(f.loads(dir), real) || settingsOf(dir) == real {
 			f.add(dir)
@@ -144,13 +144,13 @@ func (f *finder) loads(dir string) []string {
 	}
 	var files []string
 	if d, err := deployment.Load(f.ctx, f.load(dir)); err != nil {
-		files = append(files, plain(filepath.Join(dir, ".env"))) // it names what is not there
+		files = append(files, withoutLinks(filepath.Join(dir, ".env"))) // it names what is not there
 	} else {
 		for _, name := range d.Files {
-			files = append(files, plain(within(d.Dir, name)))
+			files = append(files, withoutLinks(within(d.Dir, name)))
 		}
 		for _, e := range d.EnvFiles {
-			files = append(files, plain(within(d.Dir, e.File)))
+			files = append(files, withoutLinks(within(d.Dir, e.File)))
 		}
 	}
 	f.files[dir] = files
@@ -163,7 +163,7 @@ func settingsOf(dir string) string {
 	if err != nil || name == "" {
 		return ""
 	}
-	return plain(name)
+	return withoutLinks(name)
 }
 
 func within(dir, name string) string {
@@ -173,8 +173,8 @@ func within(dir, name string) string {
 	return filepath.Join(dir, filepath.FromSlash(name))
 }
 
-// plain gives a path without links in it, where it leads anywhere.
-func plain(path string) string {
+// withoutLinks gives a path without links in it, where it leads anywhere.
+func withoutLinks(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
 	}

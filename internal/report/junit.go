@@ -92,7 +92,7 @@ func (s *junitSuite) count() {
 // mistake, and what could not be looked at need not be about one link.
 func (r *Report) junitRun() junitCase {
 	c := junitCase{Class: "kopano-doctor.run", Name: "the run over project " + r.Deployment.Project + " is complete", Time: "0.000"}
-	if r.ExitCode == 3 {
+	if r.ExitCode == 2 || r.ExitCode == 3 {
 		text := strings.TrimPrefix(r.Engine.Note+"\n"+r.Totals(), "\n")
 		c.Error = &junitDetail{Message: "something could not be checked", Type: "incomplete", Text: text}
 		return c

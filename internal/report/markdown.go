@@ -44,7 +44,7 @@ func (r *Report) verdictWord() string {
 	switch {
 	case s.Errors+s.LinksBroken-s.LinksSuppressed > 0:
 		return "this deployment needs repair"
-	case r.ExitCode == 3:
+	case r.ExitCode == 2 || r.ExitCode == 3:
 		return "no error was found, but not everything could be checked"
 	}
 	return "no error was found"

@@ -31,9 +31,13 @@ func TestJSONKeepsToTheSchema(t *testing.T) {
 	if err := valid(text); err != nil {
 		t.Error(err)
 	}
+	all := report.Join(sample().Tool, "/srv", "", 2, []*report.Report{sample()})
+	if err := valid(render(t, all, report.FormatJSON, report.TextOptions{})); err != nil {
+		t.Error("a report over several deployments:", err)
+	}
 	for _, c := range [][2]string{ // what it must not let pass
 		{`"severity": "error"`, `"severity": "fatal"`},
-		{`"exit_code": 1`, `"exit_code": 2`},
+		{`"exit_code": 1`, `"exit_code": 4`},
 		{`"cause": null`, `"cause": 0`},
 		{`"by": "comment",`, ``},
 		{`"line": 4`, `"line": "4"`},
