@@ -101,7 +101,7 @@ type Target struct {
 
 	Roots  *x509.CertPool // authorities that count as known; nil: those of this machine
 	Login  *Trip          // who signs in on the way of a person; nil: nobody
-	Logins *Attempts      // shared by the checks of one run; nil: every login is tried
+	Logins *Attempts      // shared by the checks of one run, and by runs that follow each other; nil: every login is tried
 }
 
 // Files opens a file as a service sees it: a path inside its container. It
@@ -123,6 +123,8 @@ type Result struct {
 	Message  string // one line: what was seen, with what was sent and what came back; no secrets
 	Address  string // the address that was dialled, as a person would write it: "127.0.0.1:3306 (db:3306)"
 	Duration time.Duration
+
+	Final bool // a login was refused and is not tried again, see Attempts: waiting cures nothing
 
 	CertificateEnd time.Time // when the certificate that the server showed ends; zero when none was seen
 

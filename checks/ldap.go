@@ -271,7 +271,7 @@ func (c *ldapClimb) noAnswer(ctx context.Context, wire *ldapWire, err error, at 
 func (c *ldapClimb) login(ctx context.Context) *failure {
 	c.peer.rung(ctx, c.target)
 	s := c.settings
-	key := net.JoinHostPort(c.server.Host, strconv.Itoa(c.server.Port)) + "\x00" + s.dn + "\x00" + s.password
+	key := c.target.loginKey("ldap", net.JoinHostPort(c.server.Host, strconv.Itoa(c.server.Port)), s.dn, s.password)
 	err := c.target.Logins.Login(ctx, key, wrongPassword, func(afterGood bool) error {
 		if afterGood {
 			c.peer.rung(ctx, c.target)

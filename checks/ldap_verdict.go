@@ -121,13 +121,14 @@ var adReasons = map[string]struct {
 
 func (c *ldapClimb) badCredentials(f *failure, text string) *failure {
 	s := c.settings
-	f.Reason = ReasonCredentials
+	f.Reason, c.final = ReasonCredentials, !c.target.Settling()
 	if m := adDetail.FindStringSubmatch(text); m != nil {
 		if ad, ok := adReasons[strings.ToLower(m[1])]; ok {
 			return c.adRefused(f, ad.reason, ad.means)
 		}
 	}
 	f.Message += "; either the password is wrong, or there is no such entry: directories do not tell which"
+	f.Message += NotTriedAgain(f.Err)
 	places := append(s.placesOf(s.keys.password, s.keys.dn), c.otherEnd()...)
 	return c.broke(f, places, fmt.Sprintf("%s does not let %s in", c.to(c.server.Host), c.from()), c.credentialsRemedy())
 }
@@ -135,7 +136,7 @@ func (c *ldapClimb) badCredentials(f *failure, text string) *failure {
 func (c *ldapClimb) adRefused(f *failure, reason Reason, means string) *failure {
 	s := c.settings
 	f.Reason = reason
-	f.Message = fmt.Sprintf("%s refuses the login of %s: %s", c.peer.address, c.who(), means)
+	f.Message = fmt.Sprintf("%s refuses the login of %s: %s", c.peer.address, c.who(), means) + NotTriedAgain(f.Err)
 	switch reason {
 	case ReasonUnknownDN:
 		return c.broke(f, s.placesOf(s.keys.dn), "Nobody has this bind DN", fmt.Sprintf("Correct %s.", written(s.from, s.keys.dn)))

@@ -129,8 +129,7 @@ func (c *mariaClimb) session(ctx context.Context, greeting []byte) Result {
 		return c.fail(&failure{Authenticate, ReasonInternal, "the database driver does not start", err})
 	}
 	defer db.Close()
-	c.peer.rung(ctx, c.target)
-	conn, err := db.Conn(ctx)
+	conn, err := c.login(ctx, db)
 	if err != nil {
 		return c.fail(c.loginFailed(ctx, err))
 	}
@@ -140,6 +139,32 @@ func (c *mariaClimb) session(ctx context.Context, greeting []byte) Result {
 		return c.fail(f)
 	}
 	return c.ok(Ask, "logged in as %s; %s, Kopano's tables are there (schema %d)", oneLine(c.setting(mysqlUser)), c.server, q.schema)
+}
+
+// login logs in, unless this password was refused before. A server that lets
+// the user in only with TLS has not refused the password.
+func (c *mariaClimb) login(ctx context.Context, db *sql.DB) (conn *sql.Conn, err error) {
+	c.peer.rung(ctx, c.target)
+	key := c.target.loginKey("mysql", net.JoinHostPort(c.host, strconv.Itoa(c.port)), c.setting(mysqlUser), c.setting(mysqlPassword))
+	err = c.target.Logins.Login(ctx, key, accessDenied, func(afterGood bool) error {
+		if afterGood {
+			c.peer.rung(ctx, c.target)
+		}
+		conn, err = db.Conn(ctx)
+		if accessDenied(err) && c.onlyWithTLS(ctx) {
+			return errOnlyWithTLS
+		}
+		return err
+	})
+	return conn, err
+}
+
+var errOnlyWithTLS = errors.New("the login is refused without TLS and taken with it")
+
+// accessDenied reports a refusal that may count against the account.
+func accessDenied(err error) bool {
+	var refusal *mysql.MySQLError
+	return errors.As(err, &refusal) && (refusal.Number == errAccessDenied || refusal.Number == errAccessDeniedPlugin)
 }
 
 // config is the login that kopano_server makes.
@@ -237,6 +262,10 @@ func (r *replayConn) SetWriteDeadline(time.Time) error { return nil }
 
 // loginFailed judges a login that was refused.
 func (c *mariaClimb) loginFailed(ctx context.Context, err error) *failure {
+	if errors.Is(err, errOnlyWithTLS) {
+		user := oneLine(c.setting(mysqlUser))
+		return c.tlsRequired(&failure{Authenticate, ReasonTLSRequired, fmt.Sprintf("%s refuses the login of %s without TLS, and lets it in with TLS", c.peer.address, user), err})
+	}
 	var refusal *mysql.MySQLError
 	if !errors.As(err, &refusal) {
 		return c.lost(ctx, err, Authenticate)
@@ -246,11 +275,8 @@ func (c *mariaClimb) loginFailed(ctx context.Context, err error) *failure {
 	f := &failure{Authenticate, ReasonLoginRefused, fmt.Sprintf("%s refuses the login of %s: %s", c.peer.address, user, serverWords(refusal)), err}
 	switch refusal.Number {
 	case errAccessDenied, errAccessDeniedPlugin:
-		if c.onlyWithTLS(ctx) {
-			f.Message = fmt.Sprintf("%s refuses the login of %s without TLS, and lets it in with TLS", c.peer.address, user)
-			return c.tlsRequired(f)
-		}
-		f.Reason = ReasonCredentials
+		f.Reason, c.final = ReasonCredentials, !c.target.Settling()
+		f.Message += NotTriedAgain(err)
 		places := append(valuesLocations(from, mysqlPassword, mysqlUser), c.otherEnd(mysqlPassword)...)
 		return c.broke(f, places, fmt.Sprintf("%s does not let %s in", c.to(c.host), c.from()), c.credentialsRemedy())
 	case errDatabaseDenied:

@@ -322,6 +322,36 @@ func TestMariaDBVolumeOlderThanPassword(t *testing.T) {
 	}
 }
 
+// The server counts the logins that it refuses.
+func TestMariaDBWrongPasswordIsTriedOnce(t *testing.T) {
+	s := newScene(t)
+	server := database(t, s.lab, lab.MariaDBOptions{Password: "database-secret"})
+	s.pin("db:3306", server.Address)
+	target := s.target("server-database", "kopano_server")
+	target.Logins = &checks.Attempts{}
+	for round := range 3 {
+		r := checks.CheckMariaDB(t.Context(), target)
+		s.want(r, mariadbBroken(checks.Authenticate, checks.ReasonCredentials, "MYSQL_PASSWORD=", "1045"))
+		if !r.Final || strings.Contains(r.Findings[0].Message, "not tried again") != (round > 0) {
+			t.Errorf("round %d: %+v", round, r)
+		}
+		target.Logins.Again()
+	}
+	if n := deniedLogins(t, server); n != 1 {
+		t.Errorf("the server refused %d logins, want 1", n)
+	}
+}
+
+func deniedLogins(t *testing.T, server *lab.MariaDB) (n int) {
+	t.Helper()
+	db, err := sql.Open("mysql", "kopano:database-secret@tcp("+server.Address+")/kopano")
+	labtest.Check(t, err)
+	defer db.Close()
+	var name string
+	labtest.Check(t, db.QueryRow("SHOW GLOBAL STATUS LIKE 'Access_denied_errors'").Scan(&name, &n))
+	return n
+}
+
 func TestMariaDBIsSomethingElse(t *testing.T) {
 	for name, c := range map[string]struct {
 		greeting string

@@ -59,6 +59,7 @@ type climb struct {
 	found   []finding.Finding
 
 	certificateEnd time.Time // zero when no certificate was seen
+	final          bool      // as in Result
 }
 
 func newClimb(t Target, id string) *climb {
@@ -80,7 +81,7 @@ func (c *climb) ok(at Rung, format string, args ...any) Result {
 func (c *climb) fail(f *failure, findings ...finding.Finding) Result {
 	c.found = append(c.found, findings...)
 	return Result{Status: f.status(), Rung: f.Rung, Reason: f.Reason, Message: oneLine(f.Message), Address: c.address,
-		Duration: time.Since(c.started), CertificateEnd: c.certificateEnd, Findings: c.found}
+		Duration: time.Since(c.started), CertificateEnd: c.certificateEnd, Findings: c.found, Final: c.final}
 }
 
 // finding makes one for this link, of severity error. IDs are "live-", the

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,12 +48,45 @@ func CheckTURNService(ctx context.Context, t Target) Result {
 		}
 		return nil
 	}
-	a, f := c.web.get(ctx, address)
+	a, again, f := c.ask(ctx, address, user, password)
 	if f != nil {
 		return c.unreachable(f, c.host, c.port)
 	}
 	c.address = a.Address
-	return c.judge(a, known)
+	return c.judge(a, known, again)
+}
+
+// turnRefusal is an answer that refuses user and password.
+type turnRefusal struct{ *answer }
+
+func (turnRefusal) Error() string { return "the service refuses user and password" }
+
+// ask sends the question, unless this password was refused before: then it gives
+// that answer, and what is to be said of it.
+func (c *turnService) ask(ctx context.Context, address, user, password string) (a *answer, again string, f *failure) {
+	key := c.target.loginKey("turn-service", address, user, password)
+	refused := func(err error) bool { return errors.As(err, new(turnRefusal)) }
+	err := c.target.Logins.Login(ctx, key, refused, func(bool) error {
+		if a, f = c.web.get(ctx, address); f == nil && refusedBy(a) {
+			return turnRefusal{a}
+		}
+		if f != nil {
+			return f
+		}
+		return nil
+	})
+	var refusal turnRefusal
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.answer, NotTriedAgain(err), nil
+	case err != nil && f == nil:
+		f = &failure{Authenticate, ReasonTimeout, "another link that uses the same password waits for its answer", err}
+	}
+	return a, "", f
+}
+
+func refusedBy(a *answer) bool {
+	return a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
 }
 
 type turnService struct {
@@ -72,16 +106,17 @@ func (c *turnService) account() (user, password string, known bool) {
 	return u.Reveal(), p.Reveal(), ok && also && u.Reveal() != "" && p.Reveal() != ""
 }
 
-func (c *turnService) judge(a *answer, known bool) Result {
+func (c *turnService) judge(a *answer, known bool, again string) Result {
 	saw := fmt.Sprintf("%s answers with %s", a.Address, a.saw())
-	refused := a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden
+	refused := refusedBy(a)
 	switch {
 	case a.Status == http.StatusOK && known:
 		if n := servers(a.Body); n > 0 {
 			return c.ok(Authenticate, "the TURN service knows kwmserver and names %d addresses", n)
 		}
 	case refused && known:
-		f := &failure{Authenticate, ReasonCredentials, saw + " to user and password of kwmserver", nil}
+		c.final = !c.target.Settling()
+		f := &failure{Authenticate, ReasonCredentials, saw + " to user and password of kwmserver" + again, nil}
 		return c.fail(c.broke(f, "The TURN service refuses kwmserver", c.accountPlaces(),
 			fmt.Sprintf("Correct %s and %s, and recreate kopano_kwmserver; without an account, empty both, and meetings do without the service.",
 				written(c.target.Edge.From, turnUserSetting), written(c.target.Edge.From, turnPasswordSetting))))

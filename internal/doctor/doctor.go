@@ -37,6 +37,8 @@ type Options struct {
 
 	Login *checks.Trip // the test user who signs in everywhere; nil: nobody signs in
 
+	Logins *checks.Attempts // what is known of logins from earlier runs; nil: nothing
+
 	Rules    []rules.Rule                                             // nil: none
 	Checks   map[string]checks.Check                                  // live checks by link ID
 	Vantage  Standing                                                 // where the checks dial from; not called with Offline
@@ -174,6 +176,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Logins == nil {
+		o.Logins = &checks.Attempts{}
 	}
 	if o.Config == nil {
 		o.Config = &config.Config{}

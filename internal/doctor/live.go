@@ -75,7 +75,6 @@ type runner struct {
 	topology *kopano.Topology
 	vantage  Vantage
 	board    *board
-	logins   checks.Attempts
 }
 
 // run runs one check and bounds it.
@@ -90,7 +89,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	target := checks.Target{
 		Edge: s.Edge, Topology: r.topology, Dialer: w, Files: w, Inside: w.inside(s.Edge),
 		Engine: r.options.snapshot,
-		Now:    r.options.Now, Timeout: r.options.Timeout, Login: r.options.Login, Logins: &r.logins,
+		Now:    r.options.Now, Timeout: r.options.Timeout, Login: r.options.Login, Logins: r.options.Logins,
 		ExpiresSoon: time.Duration(r.options.Config.CertificateDays) * 24 * time.Hour,
 	}
 	start := time.Now()
