@@ -42,7 +42,8 @@ type program struct {
 	vantage        func(vantage.Pins, vantage.Mode) doctor.Standing
 	engine         func(doctor.EngineOptions) func(context.Context, *deployment.Deployment) doctor.EngineSays
 	now            func() time.Time
-	code           int // of a command that ran to its end
+	code           int             // of a command that ran to its end
+	fromVariable   map[string]bool // flags that a variable gave, by their first names
 }
 
 func (p *program) run(args []string) int {
@@ -140,12 +141,17 @@ Usage:
   kopano-doctor explain ID        explain the ID that a report has in brackets
   kopano-doctor rules             list what is looked for in the files
   kopano-doctor checks            list what is asked of the running services
+  kopano-doctor config [DIR]      say which settings hold, and why
   kopano-doctor init [DIR]        write a file with settings, all switched off
   kopano-doctor version           print the version
   kopano-doctor COMMAND --help    explain a command
 `
 
 func (p *program) app() *cli.App {
+	commands := []*cli.Command{p.checkCommand(), p.lintCommand(), p.fixCommand(), p.configCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()}
+	for _, c := range commands {
+		c.Before = p.readVariables
+	}
 	return &cli.App{
 		Name:                  "kopano-doctor",
 		HelpName:              "kopano-doctor",
@@ -160,7 +166,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:          onUsageError,
 		// A file name or an address may hold a comma.
 		DisableSliceFlagSeparator: true,
-		Commands:                  []*cli.Command{p.checkCommand(), p.lintCommand(), p.fixCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()},
+		Commands:                  commands,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return badUsage("", "there is no command %q", c.Args().First())

@@ -105,11 +105,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return err
 	}
-	load, err := p.loadOptions(c)
-	if err != nil {
-		return err
-	}
-	set, err := p.settings(c, load.Dir)
+	set, load, err := p.settingsAndFiles(c)
 	if err != nil {
 		return err
 	}
@@ -125,20 +121,20 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	progress := p.newProgress()
 	options := doctor.Options{
 		Deployment: load,
-		Offline:    c.Bool("offline"),
-		FailOn:     doctor.FailOn(f.failOn.value),
-		Timeout:    f.timeout.value,
-		Deadline:   f.deadline.value,
+		Offline:    set.on("offline"),
+		FailOn:     doctor.FailOn(set.text("fail-on")),
+		Timeout:    set.span("timeout"),
+		Deadline:   set.span("deadline"),
 		Version:    buildVersion(),
 		Login:      login,
 		Rules:      p.rules,
 		Checks:     p.checks,
-		Vantage:    p.vantage(set.pins, vantage.Mode(f.from.value)),
+		Vantage:    p.vantage(set.pins, vantage.Mode(set.text("from"))),
 		Engine:     p.askEngine(c.String("engine"), c.String("helper-image")),
 		Now:        p.now,
 		Progress:   progress.show,
 	}
-	set.apply(c, &options)
+	set.apply(&options)
 	outcome, err := doctor.Check(c.Context, options)
 	progress.clear()
 	if errors.Is(err, context.Canceled) {
@@ -169,9 +165,9 @@ func (p *program) askEngine(address, image string) func(context.Context, *deploy
 	return p.engine(doctor.EngineOptions{Address: address, Image: image, Getenv: p.getenv})
 }
 
-// loadOptions gives the loader's options. Files are named as for docker
-// compose, from the current folder, or from DIR where only that has them.
-func (p *program) loadOptions(c *cli.Context) (deployment.Options, error) {
+// settingsAndFiles gives what holds for the deployment of the command line, and
+// how it is loaded.
+func (p *program) settingsAndFiles(c *cli.Context) (*settings, deployment.Options, error) {
 	dir := c.Args().First()
 	if dir == "" {
 		dir = "."
@@ -179,20 +175,40 @@ func (p *program) loadOptions(c *cli.Context) (deployment.Options, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return deployment.Options{}, fmt.Errorf("the folder %s cannot be read: %w", dir, bare(err))
+		return nil, deployment.Options{}, fmt.Errorf("the folder %s cannot be read: %w", dir, bare(err))
 	case !info.IsDir():
-		return deployment.Options{}, badUsage("check", "%s is a file; give its folder, or the file with -f", dir)
+		return nil, deployment.Options{}, badUsage("check", "%s is a file; give its folder, or the file with -f", dir)
 	}
-	o := deployment.Options{Dir: dir, Profiles: c.StringSlice("profile"), ProjectName: c.String("p"), Environ: p.env}
-	for _, f := range c.StringSlice("f") {
+	set, err := p.settings(c, dir)
+	if err != nil {
+		return nil, deployment.Options{}, err
+	}
+	load, err := p.loadOptions(set, dir)
+	if err == nil && c.IsSet("f") {
+		p.noteFolder(c, load.Files)
+	}
+	return set, load, err
+}
+
+// loadOptions gives the loader's options. Files are named as for docker
+// compose, from the current folder, or from DIR where only that has them; in the
+// file with settings, from DIR.
+func (p *program) loadOptions(set *settings, dir string) (deployment.Options, error) {
+	o := deployment.Options{Dir: dir, Profiles: set.list("profile"), ProjectName: set.text("p"), Environ: p.env}
+	locate := func(flag, file string) string {
+		if set.inFile(flag) {
+			return file // the loader starts from Dir
+		}
+		return fromHereOr(dir, file)
+	}
+	for _, f := range set.list("f") {
 		if f == "-" {
 			return o, badUsage("check", "-f -: a compose file cannot be read from standard input; give its name")
 		}
-		o.Files = append(o.Files, fromHereOr(dir, f))
+		o.Files = append(o.Files, locate("f", f))
 	}
-	p.noteFolder(c, o.Files)
-	for _, f := range c.StringSlice("env-file") {
-		o.EnvFiles = append(o.EnvFiles, fromHereOr(dir, f))
+	for _, f := range set.list("env-file") {
+		o.EnvFiles = append(o.EnvFiles, locate("env-file", f))
 	}
 	return o, nil
 }

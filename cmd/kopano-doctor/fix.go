@@ -94,17 +94,13 @@ func (p *program) fix(c *cli.Context) error {
 			return err
 		}
 	}
-	load, err := p.loadOptions(c)
-	if err != nil {
-		return err
-	}
-	set, err := p.settings(c, load.Dir)
+	set, load, err := p.settingsAndFiles(c)
 	if err != nil {
 		return err
 	}
 	plan, err := fix.Make(c.Context, fix.Options{
 		Deployment: load, Rules: p.rules, Only: c.StringSlice("rule"),
-		External: set.config.ExternalHosts, Left: p.notSuppressed(c, set),
+		External: set.config.ExternalHosts, Left: p.notSuppressed(set),
 	})
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, fix.ErrNoCopy):
@@ -139,10 +135,10 @@ func (p *program) repairs(id string) error {
 }
 
 // notSuppressed leaves alone what the deployment's owners know and accept.
-func (p *program) notSuppressed(c *cli.Context, set *settings) func(*deployment.Deployment, []finding.Finding) []finding.Finding {
+func (p *program) notSuppressed(set *settings) func(*deployment.Deployment, []finding.Finding) []finding.Finding {
 	return func(d *deployment.Deployment, sealed []finding.Finding) []finding.Finding {
 		return suppress.Apply(d, sealed, suppress.Setup{
-			Config: set.config, Baseline: set.baseline, NoInline: c.Bool("no-inline-ignores"), IDs: doctor.IDs(p.rules), Now: p.now(),
+			Config: set.config, Baseline: set.baseline, NoInline: set.on("no-inline-ignores"), IDs: doctor.IDs(p.rules), Now: p.now(),
 		}).Findings
 	}
 }

@@ -28,6 +28,10 @@ func commandHelp(c *cli.Command) string {
 		for _, f := range c.Flags {
 			b.WriteString(flagHelp(f))
 		}
+		if v := variable(c.Name, c.Flags[0]); v != "" {
+			text := "Each flag has a variable too: --" + longest(c.Flags[0]) + " is " + v + "."
+			b.WriteString("\n" + strings.Join(report.Wrap(text, "", ""), "\n") + "\n")
+		}
 	}
 	// The result is a template to urfave.
 	return strings.ReplaceAll(b.String(), "{{", "{{`{{`}}")

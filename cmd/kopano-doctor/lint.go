@@ -96,12 +96,18 @@ func (p *program) lint(c *cli.Context, f *lintFlags) error {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	found, err := doctor.FindFolders(c.Context, paths, func(dir string) deployment.Options { return p.lintOptions(c, dir) })
+	found, err := doctor.FindFolders(c.Context, paths, func(dir string) deployment.Options {
+		_, load, err := p.lintSettings(c, dir)
+		if err != nil { // it is told when the deployment is looked at
+			return deployment.Options{Dir: dir, Environ: p.env}
+		}
+		return load
+	})
 	if err != nil {
 		return err
 	}
 	p.noteLeftOut(found)
-	reports, code, err := p.lintAll(c, f, found.Dirs)
+	reports, code, err := p.lintAll(c, found.Dirs)
 	if err != nil {
 		return err
 	}
@@ -117,8 +123,14 @@ func (p *program) lint(c *cli.Context, f *lintFlags) error {
 	return p.writeJoined(outputs, all, reports, f.color.value)
 }
 
-func (p *program) lintOptions(c *cli.Context, dir string) deployment.Options {
-	return deployment.Options{Dir: dir, Profiles: c.StringSlice("profile"), Environ: p.env}
+// lintSettings gives what holds for one of the deployments, and how it is loaded.
+func (p *program) lintSettings(c *cli.Context, dir string) (*settings, deployment.Options, error) {
+	set, err := p.settings(c, dir)
+	if err != nil {
+		return nil, deployment.Options{}, err
+	}
+	load, err := p.loadOptions(set, dir)
+	return set, load, err
 }
 
 // noteLeftOut says what is not looked at, and why.
@@ -143,11 +155,11 @@ func (p *program) noteLeftOut(found *doctor.Folders) {
 
 // lintAll looks at one deployment after the other. One that cannot be read keeps
 // none of the others from being looked at.
-func (p *program) lintAll(c *cli.Context, f *lintFlags, dirs []string) ([]*report.Report, int, error) {
+func (p *program) lintAll(c *cli.Context, dirs []string) ([]*report.Report, int, error) {
 	var reports []*report.Report
 	code := doctor.ExitOK
 	for _, dir := range dirs {
-		r, err := p.lintOne(c, f, dir)
+		r, err := p.lintOne(c, dir)
 		switch {
 		case c.Context.Err() != nil:
 			return nil, 0, c.Context.Err()
@@ -162,21 +174,21 @@ func (p *program) lintAll(c *cli.Context, f *lintFlags, dirs []string) ([]*repor
 	return reports, code, nil
 }
 
-func (p *program) lintOne(c *cli.Context, f *lintFlags, dir string) (*report.Report, error) {
-	set, err := p.settings(c, dir)
+func (p *program) lintOne(c *cli.Context, dir string) (*report.Report, error) {
+	set, load, err := p.lintSettings(c, dir)
 	if err != nil {
 		return nil, err
 	}
 	options := doctor.Options{
-		Deployment: p.lintOptions(c, dir),
-		FailOn:     doctor.FailOn(f.failOn.value),
+		Deployment: load,
+		Offline:    true,
+		FailOn:     doctor.FailOn(set.text("fail-on")),
 		Version:    buildVersion(),
 		Rules:      p.rules,
 		Checks:     p.checks,
 		Now:        p.now,
 	}
-	set.apply(c, &options)
-	options.Offline = true
+	set.apply(&options)
 	outcome, err := doctor.Check(c.Context, options)
 	if err != nil {
 		return nil, err

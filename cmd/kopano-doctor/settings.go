@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -31,10 +32,58 @@ type settings struct {
 	baseline *suppress.Baseline
 	write    *output // nil: no baseline is written
 	pins     vantage.Pins
+
+	context *cli.Context // what the command line and the variables say
+}
+
+// key gives what the file with settings says of a flag that neither the command
+// line nor a variable gives.
+func (s *settings) key(flag string) (config.Key, bool) {
+	if s.context.IsSet(flag) {
+		return config.Key{}, false
+	}
+	if long, ok := map[string]string{"f": "file", "p": "project-name"}[flag]; ok {
+		flag = long // also where a command has no such flag
+	}
+	k, ok := s.config.Keys[flag]
+	return k, ok && len(k.Values) > 0
+}
+
+func (s *settings) inFile(flag string) bool {
+	_, ok := s.key(flag)
+	return ok
+}
+
+// list gives what holds for a flag that may be given again.
+func (s *settings) list(flag string) []string {
+	if k, ok := s.key(flag); ok {
+		return k.Values
+	}
+	return s.context.StringSlice(flag)
+}
+
+// text gives what holds for any other flag, as it would be written.
+func (s *settings) text(flag string) string {
+	if k, ok := s.key(flag); ok {
+		return k.Values[0]
+	}
+	if v := s.context.Value(flag); v != nil {
+		return fmt.Sprint(v)
+	}
+	return ""
+}
+
+// on reports whether a flag holds.
+func (s *settings) on(flag string) bool { return s.text(flag) == "true" }
+
+// span gives the time that holds. Flags and file take only times that can be read.
+func (s *settings) span(flag string) time.Duration {
+	d, _ := time.ParseDuration(s.text(flag))
+	return d
 }
 
 func (p *program) settings(c *cli.Context, dir string) (*settings, error) {
-	s := &settings{config: &config.Config{}}
+	s := &settings{config: &config.Config{}, context: c}
 	var err error
 	switch {
 	case c.IsSet("config") && c.Bool("no-config"):
@@ -50,12 +99,28 @@ func (p *program) settings(c *cli.Context, dir string) (*settings, error) {
 	if err := p.readConfig(c, s, dir); err != nil {
 		return nil, err
 	}
-	if c.IsSet("baseline") {
-		if s.baseline, err = suppress.ReadBaseline(c.String("baseline")); err != nil {
-			return nil, fmt.Errorf("the baseline cannot be read: %w", err)
-		}
+	if err := s.readBaseline(c); err != nil {
+		return nil, fmt.Errorf("the baseline cannot be read: %w", err)
 	}
 	return s, s.resolve(c)
+}
+
+// readBaseline reads what the command line names, else what the file does, from
+// the file's own folder. A run that writes a baseline anew obeys none.
+func (s *settings) readBaseline(c *cli.Context) (err error) {
+	file := ""
+	if k, ok := s.key("baseline"); ok && s.write == nil {
+		file = k.Values[0]
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(s.config.File), file)
+		}
+	} else if c.IsSet("baseline") {
+		file = c.String("baseline")
+	} else {
+		return nil
+	}
+	s.baseline, err = suppress.ReadBaseline(file)
+	return err
 }
 
 func (p *program) readConfig(c *cli.Context, s *settings, dir string) error {
@@ -85,28 +150,16 @@ func (s *settings) resolve(c *cli.Context) error {
 		return badUsage("check", "%w", err)
 	}
 	// The file's own were looked at when it was read.
-	if s.pins, err = vantage.ParsePins(s.config.Resolve); err != nil {
+	if s.pins, err = vantage.ParsePins(s.config.Keys["resolve"].Values); err != nil {
 		return err
 	}
 	maps.Copy(s.pins, flags)
 	return nil
 }
 
-// apply lets the file speak where the command line does not.
-func (s *settings) apply(c *cli.Context, o *doctor.Options) {
-	if s.config.FailOn != "" && !c.IsSet("fail-on") {
-		o.FailOn = doctor.FailOn(s.config.FailOn)
-	}
-	if s.config.Timeout > 0 && !c.IsSet("timeout") {
-		o.Timeout = s.config.Timeout
-	}
-	if s.config.Deadline > 0 && !c.IsSet("deadline") {
-		o.Deadline = s.config.Deadline
-	}
-	if s.config.Offline && !c.IsSet("offline") {
-		o.Offline = true
-	}
-	o.Config, o.Baseline, o.NoInline = s.config, s.baseline, c.Bool("no-inline-ignores")
+// apply says what suppresses findings.
+func (s *settings) apply(o *doctor.Options) {
+	o.Config, o.Baseline, o.NoInline = s.config, s.baseline, s.on("no-inline-ignores")
 }
 
 // writeBaseline writes the findings of a report. Reports hold no secrets.

@@ -383,8 +383,13 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, on)
 	}
-	if c.FailOn == "" || len(c.Severity) != 2 || len(c.Ignores) != 1 || c.Ignores[0].Until == "" || c.CertificateDays == 0 || len(c.ExternalHosts) == 0 ||
-		c.Timeout == 0 || c.Deadline == 0 || len(c.Resolve) == 0 || !bytes.Contains(on, []byte("\noffline: false\n")) {
+	for _, name := range propertiesOfSchema(t) {
+		if len(c.Keys[name].Values) == 0 && !slices.Contains([]string{"severity", "ignore", "thresholds"}, name) {
+			t.Errorf("the example lacks %s", name)
+		}
+	}
+	if len(c.Severity) != 2 || len(c.Ignores) != 1 || c.Ignores[0].Until == "" || c.CertificateDays == 0 || len(c.ExternalHosts) == 0 ||
+		!bytes.Contains(on, []byte("\noffline: false\n")) {
 		t.Errorf("the example lacks a setting: %+v", c)
 	}
 

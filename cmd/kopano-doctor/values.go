@@ -39,6 +39,9 @@ func (c *choice) String() string {
 	return c.value
 }
 
+// Get gives the word, for cli.Context.Value.
+func (c *choice) Get() any { return c.String() }
+
 // span is a flag that takes a length of time.
 type span struct{ value time.Duration }
 
@@ -66,3 +69,6 @@ func (s *span) String() string {
 	}
 	return text
 }
+
+// Get gives the time as it would be written, for cli.Context.Value.
+func (s *span) Get() any { return s.String() }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -25,15 +24,20 @@ const Off finding.Severity = 0
 // Config is what the file says; what it does not say is the zero value.
 type Config struct {
 	File            string                      // its path
-	FailOn          string                      // error, warning, info, never
 	Severity        map[string]finding.Severity // by rule ID; Off drops the findings
 	Ignores         []Ignore
 	CertificateDays int      // how many days before its end a certificate is warned about
 	ExternalHosts   []string // names without a dot that exist outside the deployment
-	Offline         bool
-	Timeout         time.Duration
-	Deadline        time.Duration
-	Resolve         []string // NAME:PORT=ADDR:PORT
+
+	// Keys are those that stand in the file, by their names. Those that are flags
+	// too have their values, which fit the flag.
+	Keys map[string]Key
+}
+
+// Key is a key at the top of the file.
+type Key struct {
+	Values []string         // as they would be given on the command line
+	At     finding.Location // of its value
 }
 
 // Ignore is a kind of finding that is accepted.

@@ -27,6 +27,10 @@ func load(t *testing.T, text string) (*config.Config, error) {
 	return config.Load(file, filepath.Dir(file), ids)
 }
 
+func key(line, column int, values ...string) config.Key {
+	return config.Key{Values: values, At: finding.Location{Line: line, Column: column}}
+}
+
 func TestLoad(t *testing.T) {
 	c, err := load(t, `fail-on: warning
 severity:
@@ -45,13 +49,29 @@ timeout: 1m30s
 deadline: "2.5m"
 resolve:
   - db:3306=127.0.0.1:3306
+from: host
+file: [a.yml, b.yml]
+baseline: old.json
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := config.Config{
-		File: c.File, FailOn: "warning", CertificateDays: 14, ExternalHosts: []string{"ldapmaster", "db_1"}, Offline: true,
-		Timeout: 90 * time.Second, Deadline: 150 * time.Second, Resolve: []string{"db:3306=127.0.0.1:3306"},
+		File: c.File, CertificateDays: 14, ExternalHosts: []string{"ldapmaster", "db_1"},
+		Keys: map[string]config.Key{
+			"fail-on":        key(1, 10, "warning"),
+			"severity":       key(3, 3),
+			"ignore":         key(8, 3),
+			"thresholds":     key(11, 13),
+			"external-hosts": key(12, 17, "ldapmaster", "db_1"),
+			"offline":        key(13, 10, "true"),
+			"timeout":        key(14, 10, "1m30s"),
+			"deadline":       key(15, 11, "2.5m"),
+			"resolve":        key(17, 3, "db:3306=127.0.0.1:3306"),
+			"from":           key(18, 7, "host"),
+			"file":           key(19, 7, "a.yml", "b.yml"),
+			"baseline":       key(20, 11, "old.json"),
+		},
 		Severity: map[string]finding.Severity{"unset-variable": finding.Error, "link-host-unknown": config.Off, "live-ldap-refused": finding.Warning, "old-rule": finding.Info},
 		Ignores: []config.Ignore{
 			{Rule: "unset-variable", Reason: "the proxy sets it", At: finding.Location{File: "c.yaml", Line: 8, Column: 5, Role: finding.Fix, Excerpt: "  - rule: unset-variable"}},
@@ -60,6 +80,10 @@ resolve:
 				At: finding.Location{File: "c.yaml", Line: 10, Column: 5, Role: finding.Fix, Excerpt: `  - {rule: link-host-unknown, subject: "mail*", file: docker-*.yml, reason: moves, until: 2027-03-31}`},
 			},
 		},
+	}
+	for name, k := range c.Keys { // the file's name is another one in every run
+		k.At.File = ""
+		c.Keys[name] = k
 	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("got  %+v\nwant %+v", *c, want)
@@ -89,7 +113,7 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"fail-no: error\n", `1:1: there is no key "fail-no"; fail-on was probably meant`},
 		{"severities: {}\n", `1:1: there is no key "severities"; severity was probably meant`},
-		{"banana: 1\n", `1:1: there is no key "banana"; known are deadline, external-hosts, fail-on, ignore, offline, resolve, severity, thresholds, timeout`},
+		{"banana: 1\n", `1:1: there is no key "banana"; known are baseline, deadline, env-file, external-hosts, fail-on, file, from, ignore, no-inline-ignores, offline, profile, project-name, resolve, severity, thresholds, timeout`},
 		{"fail-on: fatal\n", `1:10: fail-on must be one of error, warning, info, never, and is "fatal"`},
 		{"fail-on: warn1ng\n", `1:10: fail-on must be one of error, warning, info, never; warning was probably meant`},
 		{"fail-on: [error]\n", `1:10: fail-on must be one of error, warning, info, never`},

@@ -18,14 +18,12 @@ import (
 // schema cannot know.
 func (r *reader) fill(c *Config, value any, name string) {
 	top, _ := value.(map[string]any)
-	c.FailOn, _ = top["fail-on"].(string)
-	c.Offline, _ = top["offline"].(bool)
 	c.ExternalHosts = texts(top["external-hosts"])
-	c.Timeout = r.span(top, "timeout")
-	c.Deadline = r.span(top, "deadline")
-	c.Resolve = texts(top["resolve"])
-	for i := range c.Resolve {
-		if _, err := vantage.ParsePins(c.Resolve[:i+1]); err != nil {
+	r.span(top, "timeout")
+	r.span(top, "deadline")
+	resolve := texts(top["resolve"])
+	for i := range resolve {
+		if _, err := vantage.ParsePins(resolve[:i+1]); err != nil {
 			r.wrong(r.node([]string{"resolve", strconv.Itoa(i)}), "%v", err)
 			break
 		}
@@ -33,6 +31,13 @@ func (r *reader) fill(c *Config, value any, name string) {
 	if n, ok := object(top, "thresholds")["certificate-days"].(json.Number); ok {
 		days, _ := n.Float64() // the schema wants a whole number, which may be written 30.0
 		c.CertificateDays = int(days)
+	}
+	for name, v := range top {
+		if c.Keys == nil {
+			c.Keys = map[string]Key{}
+		}
+		at := r.file.At(r.node([]string{name}))
+		c.Keys[name] = Key{Values: asFlag(v), At: at}
 	}
 	c.Severity = map[string]finding.Severity{}
 	for id, word := range object(top, "severity") {
@@ -85,16 +90,27 @@ func (r *reader) known(id string, at *yaml.Node) {
 	r.wrong(at, "there is no rule %s; `kopano-doctor rules` lists them", show(id))
 }
 
-func (r *reader) span(top map[string]any, key string) time.Duration {
+// asFlag gives a value as the command line would; nil for what no flag takes.
+func asFlag(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case bool:
+		return []string{strconv.FormatBool(v)}
+	}
+	return texts(v)
+}
+
+// span wants a time of more than nothing.
+func (r *reader) span(top map[string]any, key string) {
 	text, ok := top[key].(string)
 	if !ok {
-		return 0
+		return
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
 		r.wrong(r.node([]string{key}), "%s must be a time of more than 0, and is %s", key, show(text))
 	}
-	return d
 }
 
 func texts(v any) []string {

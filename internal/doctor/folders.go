@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -224,23 +224,26 @@ func (f *finder) deployments(top string) ([]string, error) {
 	return found, nil
 }
 
-// holdsDeployment reports whether Docker Compose, run in a folder, finds
-// something there: a file of a default name, or COMPOSE_FILE in .env.
+// What the line begins with that says which compose files there are.
+var (
+	namedByEnv      = regexp.MustCompile(`(?m)^\s*(export\s+)?COMPOSE_FILE\s*=\s*[^\s]`)
+	namedBySettings = regexp.MustCompile(`(?m)^file\s*:`)
+)
+
+// holdsDeployment reports whether a folder is one that Docker Compose is run in:
+// it has a file of a default name, or COMPOSE_FILE in .env, or settings of
+// kopano-doctor that name the files.
 func holdsDeployment(dir string) bool {
 	for _, name := range cli.DefaultFileNames {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
 			return true
 		}
 	}
-	text, err := readSome(filepath.Join(dir, ".env"))
-	if err != nil {
-		return false
+	if text, err := readSome(filepath.Join(dir, ".env")); err == nil && namedByEnv.Match(text) {
+		return true
 	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxRead)
-	for lines.Scan() {
-		line := strings.TrimPrefix(strings.TrimSpace(lines.Text()), "export ")
-		if name, value, ok := strings.Cut(line, "="); ok && strings.TrimSpace(name) == "COMPOSE_FILE" && strings.TrimSpace(value) != "" {
+	for _, name := range config.Names() {
+		if text, err := readSome(filepath.Join(dir, name)); err == nil && namedBySettings.Match(text) {
 			return true
 		}
 	}
