@@ -51,8 +51,8 @@ type checkFlags struct {
 	timeout, deadline           *span
 }
 
-func (p *program) checkCommand() *cli.Command {
-	f := &checkFlags{
+func newCheckFlags() *checkFlags {
+	return &checkFlags{
 		format:   newChoice(report.Formats()),
 		failOn:   newChoice(doctor.FailOns()),
 		from:     newChoice(vantage.Modes()),
@@ -60,6 +60,10 @@ func (p *program) checkCommand() *cli.Command {
 		timeout:  &span{doctor.DefaultTimeout},
 		deadline: &span{doctor.DefaultDeadline},
 	}
+}
+
+func (p *program) checkCommand() *cli.Command {
+	f := newCheckFlags()
 	command := &cli.Command{
 		Name:            "check",
 		Usage:           "look at a deployment: the files, then the links between the services",
@@ -75,26 +79,45 @@ func (p *program) checkCommand() *cli.Command {
 }
 
 func (f *checkFlags) flags() []cli.Flag {
-	return append([]cli.Flag{
+	return slices.Concat([]cli.Flag{
 		&cli.BoolFlag{Name: "offline", Usage: "look at the files only; open no connection"},
 		&cli.GenericFlag{Name: "format", Value: f.format, Usage: "write the report for people or for programs"},
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.StringSliceFlag{Name: "report", Usage: "write one more report: `FORMAT=FILE`, with - for standard output; may be given again"},
 		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
+	}, f.liveFlags(), []cli.Flag{
+		&cli.StringFlag{Name: "login", Usage: "sign a test user in everywhere a person does; `FILE` has username and password, - is standard input"},
+		&cli.BoolFlag{Name: "login-shared", Usage: "take the file of --login although other users of this machine may read it"},
+	}, deploymentFlags(), f.looks(), settingsFlags())
+}
+
+// liveFlags say how the links are tried.
+func (f *checkFlags) liveFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "resolve", Usage: "pin an address: `NAME:PORT=ADDR:PORT` connects to ADDR:PORT where the files say NAME:PORT; may be given again"},
 		&cli.GenericFlag{Name: "from", Value: f.from, Usage: "where to connect from: container is the calling service's own, helper one beside it, host this machine, auto the best there is"},
 		&cli.StringFlag{Name: "engine", Usage: "`ADDRESS` of the container engine, as in DOCKER_HOST, instead of the one that docker uses; none asks nobody"},
 		&cli.StringFlag{Name: "helper-image", Value: engine.DefaultHelperImage, Usage: "`IMAGE` with this program, for helpers; make image makes it, and nothing is pulled"},
 		&cli.GenericFlag{Name: "timeout", Value: f.timeout, Usage: "how much `TIME` to give each answer"},
 		&cli.GenericFlag{Name: "deadline", Value: f.deadline, Usage: "how much `TIME` to give all connections together"},
-		&cli.StringFlag{Name: "login", Usage: "sign a test user in everywhere a person does; `FILE` has username and password, - is standard input"},
-		&cli.BoolFlag{Name: "login-shared", Usage: "take the file of --login although other users of this machine may read it"},
+	}
+}
+
+// deploymentFlags say what is read, as those of docker compose.
+func deploymentFlags() []cli.Flag {
+	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "f", Aliases: []string{"file"}, Usage: "compose `FILE`, as for docker compose; may be given again"},
 		&cli.StringSliceFlag{Name: "env-file", Usage: "`FILE` to read instead of .env, as for docker compose; may be given again"},
 		&cli.StringSliceFlag{Name: "profile", Usage: "enable the profile `NAME`, as for docker compose; may be given again"},
 		&cli.StringFlag{Name: "p", Aliases: []string{"project-name"}, Usage: "project `NAME`, as for docker compose"},
+	}
+}
+
+// looks are the flags of how a text looks.
+func (f *checkFlags) looks() []cli.Flag {
+	return []cli.Flag{
 		&cli.GenericFlag{Name: "color", Value: f.color, Usage: "colours; auto means on a terminal"},
-	}, settingsFlags()...)
+	}
 }
 
 func (p *program) check(c *cli.Context, f *checkFlags) error {
