@@ -15,6 +15,7 @@ import (
 func (g *graph) joinAlike() {
 	g.joinSamePlace()
 	g.joinRefusedChange()
+	g.joinNames()
 	for _, group := range g.alike() {
 		leader := g.leader(group)
 		fp := g.firstOwn(leader)
@@ -69,6 +70,49 @@ func (g *graph) joinRefusedChange() {
 			}
 		}
 	}
+}
+
+// joinNames makes one story of a name that nobody can resolve: what explains it
+// for one caller, explains it for all.
+func (g *graph) joinNames() {
+	members := map[string][]int{}
+	var order []string
+	for i := range g.links {
+		l := &g.links[i]
+		host := l.Edge.Addr.Host
+		if l.Result.Status != checks.Broken || l.Result.Reason != checks.ReasonNoSuchHost || host == "" {
+			continue
+		}
+		if members[host] == nil {
+			order = append(order, host)
+		}
+		members[host] = append(members[host], i)
+	}
+	for _, host := range order {
+		cause := ""
+		for _, i := range members[host] {
+			if cause = g.known(i); cause != "" {
+				break
+			}
+		}
+		if cause == "" {
+			cause = g.firstOwn(g.leader(members[host]))
+		}
+		for _, i := range members[host] {
+			g.follow(i, cause)
+		}
+	}
+}
+
+// known gives what explains the failure of a link already, "" when nothing does.
+func (g *graph) known(i int) string {
+	for _, n := range g.byEdge[g.links[i].Edge.ID] {
+		f := &g.findings[n]
+		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause != "" && containerReason(f) == "" {
+			return f.Cause
+		}
+	}
+	return ""
 }
 
 // staticPlaces gives the first error in the files for each line that has one.

@@ -119,3 +119,16 @@ func TestANewPasswordThatIsRefusedLeads(t *testing.T) {
 		t.Errorf("the old environment is explained by %q", got)
 	}
 }
+
+func TestWhatExplainsANameForOneExplainsItForAll(t *testing.T) {
+	w := newWorld().
+		link("client-web", "", "web", checks.Broken, checks.ReasonNoSuchHost).at(checks.Resolve, 443).
+		link("server-issuer", "server", "web", checks.Broken, checks.ReasonNoSuchHost).at(checks.Resolve, 443)
+	w.found("fqdncleaned-mismatch", finding.Static, finding.Error, ".env", 7, "server-issuer@server")
+	r := w.seen("live-certificate-no-such-host", "client-web@").seen("live-oidc-no-such-host", "server-issuer@server").diagnose()
+	for _, id := range []string{"live-certificate-no-such-host", "live-oidc-no-such-host"} {
+		if got := r.cause(t, id); got != "fqdncleaned-mismatch" {
+			t.Errorf("%s is explained by %q", id, got)
+		}
+	}
+}

@@ -150,11 +150,11 @@ func ownFault(r checks.Reason) bool {
 // that kind further away explains. The engine's name server forgets the names
 // of a container that does not run or lost its network, and a server shows the
 // certificate that its files have.
-func (g *graph) named(r checks.Reason, root string) bool {
+func (g *graph) named(l *Link, root string) bool {
 	f := &g.findings[g.byPrint[root]]
-	switch r {
-	case checks.ReasonNoSuchHost:
-		return containerReason(f) != ""
+	switch l.Result.Reason {
+	case checks.ReasonNoSuchHost: // Through web it is web's name that is missing
+		return containerReason(f) != "" || l.Edge.Link.Through != ""
 	case checks.ReasonTLSName, checks.ReasonTLSExpired, checks.ReasonTLSNotYet, checks.ReasonTLSUnknown:
 		return strings.HasPrefix(f.ID, "live-ssl-files-") || strings.HasPrefix(f.ID, "live-certificate-")
 	}
@@ -165,7 +165,7 @@ func (g *graph) named(r checks.Reason, root string) bool {
 // suffer from, unless it has a cause of its own.
 func (g *graph) blame(i int) {
 	l, roots := &g.links[i], g.roots[i]
-	if len(roots) == 0 || ownFault(l.Result.Reason) && !g.named(l.Result.Reason, roots[0]) {
+	if len(roots) == 0 || ownFault(l.Result.Reason) && !g.named(l, roots[0]) {
 		return
 	}
 	for _, n := range g.byEdge[l.Edge.ID] {

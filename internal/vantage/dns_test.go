@@ -21,16 +21,28 @@ type nameServer struct {
 	asked   chan string
 }
 
+// onePort listens on a port that is free for both protocols.
+func onePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for tries := 0; ; tries++ {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+		if err == nil {
+			return udp, tcp
+		}
+		_ = udp.Close()
+		if tries == 20 {
+			t.Fatal(err)
+		}
+	}
+}
+
 func startNameServer(t *testing.T, reply func(q dnsmessage.Message, network string) [][]byte) *nameServer {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := onePort(t)
 	s := &nameServer{udp.LocalAddr().String(), make(chan string, 1000)}
 	t.Cleanup(func() { udp.Close(); tcp.Close() })
 	go func() {

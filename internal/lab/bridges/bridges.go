@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/lab"
@@ -78,7 +79,26 @@ func (b *Bridges) Write() error {
 	if err := os.WriteFile(filepath.Join(b.Dir, "docker-compose.lab.yml"), override, 0o644); err != nil {
 		return err
 	}
-	return errors.Join(b.writeEnv(), b.WriteCertificate(lab.LeafOptions{Names: []string{b.FQDN}}))
+	return errors.Join(b.mountData(), b.writeEnv(), b.WriteCertificate(lab.LeafOptions{Names: []string{b.FQDN}}))
+}
+
+// data is where the small disk of kopano_server's data is mounted.
+func (b *Bridges) data() string { return filepath.Join(filepath.Dir(b.Dir), "data") }
+
+func (b *Bridges) mountData() error {
+	if err := errors.Join(b.unmountData(), os.MkdirAll(b.data(), 0o755)); err != nil {
+		return err
+	}
+	return os.NewSyscallError("mount", syscall.Mount("tmpfs", b.data(), "tmpfs", 0, "size=64m"))
+}
+
+func (b *Bridges) unmountData() error {
+	switch err := syscall.Unmount(b.data(), syscall.MNT_DETACH); err {
+	case nil, syscall.EINVAL, syscall.ENOENT: // nothing is mounted there
+		return nil
+	default:
+		return os.NewSyscallError("umount", err)
+	}
 }
 
 // writeEnv adds the lab's own settings to .env.
@@ -187,6 +207,7 @@ func (b *Bridges) Up() error {
 // Down takes everything away again but the images.
 func (b *Bridges) Down() error {
 	_, err := b.Compose("down", "-t", "1", "-v", "--remove-orphans")
+	err = errors.Join(err, b.unmountData())
 	if err != nil && strings.Contains(err.Error(), "has active endpoints") {
 		// Docker 20.10 at times forgets to take a container from a network when
 		// many end at once, and keeps the network for ever; it does no harm, and

@@ -67,6 +67,10 @@ func faults() []fault {
 		fault{"the scheduler without the engine's socket", changed([]edit{{"docker-compose.yml", "    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock:ro\n", ""}}, "kopano_scheduler"), ".*docker.*|.*scheduler.*", ""},
 		fault{"an environment changed, and nothing made anew", changed([]edit{{"docker-compose.yml", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:236/", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:237/"}}), "live-container-environment-changed|.*ical.*|link-.*|live-server-.*", ""},
 
+		fault{"the disk of kopano_server's data is full", inside("kopano_server", "head -c 70000000 /dev/zero > /kopano/data/filler || true", "rm /kopano/data/filler"), "live-container-disk-full", ""},
+		fault{"web without the name that the others call it by", env("FQDNCLEANED", "kopano.example.org", "other.example.org", "web"), "fqdncleaned-mismatch", "web"},
+		fault{"the name server of kopano_spooler's container is gone", behavesWith("kopano_spooler", "\n    network_mode: none\n    networks: !reset {}"), "live-container-networks-changed|live-smtp-.*", "kopano_spooler"},
+
 		fault{"the certificate has expired", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().AddDate(0, 0, -90), NotAfter: time.Now().Add(-time.Hour)}), "live-certificate-.*expired", ""},
 		fault{"the certificate is of tomorrow", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().Add(24 * time.Hour)}), "live-certificate-.*not-yet.*", ""},
 		fault{"the certificate is for another name", certificate(lab.LeafOptions{Names: []string{"mail.example.org"}}), "live-certificate-.*name", ""},

@@ -39,10 +39,14 @@ func look(t *testing.T) world {
 		containers: lines(t, "ps", "-aq", "--no-trunc", "--filter", "label=com.docker.compose.project="+theLab.Project),
 		networks:   lines(t, "network", "ls", "-q", "--no-trunc", "--filter", "label=com.docker.compose.project="+theLab.Project),
 		volumes:    lines(t, "volume", "ls", "-q", "--filter", "label=com.docker.compose.project="+theLab.Project),
-		images:     lines(t, "image", "ls", "-q", "--no-trunc", "kopano-doctor*"),
+		images:     lines(t, "image", "ls", "-q", "--no-trunc", "kopano-doctor-lab/*"),
 		data:       map[string]string{},
 	}
-	w.containers = append(w.containers, lines(t, "ps", "-aq", "--no-trunc", "--filter", "name=kopano-doctor")...) // helpers
+	for _, id := range lines(t, "ps", "-aq", "--no-trunc", "--filter", "label=kopano-doctor.helper") {
+		if beside, err := docker("inspect", "-f", "{{.HostConfig.NetworkMode}}", id); err == nil && slices.Contains(w.containers, strings.TrimPrefix(beside, "container:")) {
+			w.containers = append(w.containers, id)
+		}
+	}
 	out, err := exec.Command("ps", "-eo", "args").Output()
 	if err != nil {
 		t.Fatal(err)

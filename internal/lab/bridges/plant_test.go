@@ -216,6 +216,20 @@ func packets(service, port, verdict string) plant {
 	}
 }
 
+// inside runs a command in a service's container.
+func inside(service, do, undo string) plant {
+	return func() (func() error, error) {
+		run := func(command string) error {
+			id, err := container(service)
+			if err == nil {
+				_, err = docker("exec", id, "sh", "-c", command)
+			}
+			return err
+		}
+		return func() error { return run(undo) }, run(do)
+	}
+}
+
 // hosts adds a line to the hosts file of a service.
 func hosts(service, line string) plant {
 	return func() (func() error, error) {
