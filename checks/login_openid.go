@@ -41,7 +41,6 @@ type openIDLogin struct {
 	state    string
 	nonce    string
 	verifier string
-	token    *oauth2.Token
 	idToken  string
 }
 

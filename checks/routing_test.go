@@ -95,7 +95,9 @@ func TestRoutingFaults(t *testing.T) {
 			expect{reason: checks.ReasonAnotherSite, id: "live-routing-another-site", at: "FQDN=", says: "as no service"}},
 		"another site that knows nothing": {func(http.Handler) http.Handler { return notFound },
 			expect{reason: checks.ReasonAnotherSite, id: "live-routing-another-site", at: "FQDN="}},
-		"another site that sends people away": {func(http.Handler) http.Handler { return http.RedirectHandler("https://www.example.com/", 302) },
+		"another site that sends people away": {func(http.Handler) http.Handler {
+			return http.RedirectHandler("https://www.example.com/", http.StatusFound)
+		},
 			expect{reason: checks.ReasonAnotherSite, id: "live-routing-another-site"}},
 		"proxy in front of port 80": {func(http.Handler) http.Handler { return lab.WebPlain() },
 			expect{reason: checks.ReasonRedirectLoop, id: "live-routing-redirect-loop", at: "FQDN=", says: "the same page"}},
@@ -112,7 +114,7 @@ func TestRoutingFaults(t *testing.T) {
 			return instead(whole, map[string]http.Handler{"/Microsoft-Server-ActiveSync": lab.Login("Restricted")})
 		}, expect{reason: checks.ReasonOtherAnswer, id: "live-routing-other-answer", says: "ActiveSync"}},
 		"redirect to another host": {func(whole http.Handler) http.Handler {
-			return instead(whole, map[string]http.Handler{"/webapp/": http.RedirectHandler("https://sso.example.com/", 302)})
+			return instead(whole, map[string]http.Handler{"/webapp/": http.RedirectHandler("https://sso.example.com/", http.StatusFound)})
 		}, expect{reason: checks.ReasonOtherAnswer, id: "live-routing-other-answer", says: "sso.example.com"}},
 	}
 	for name, test := range tests {
@@ -169,7 +171,7 @@ func TestRoutingRateLimit(t *testing.T) {
 func TestRoutingOverHTTP(t *testing.T) {
 	for id, plain := range map[string]http.Handler{
 		"live-routing-plain-http":    lab.Page(200, "text/html", "WebApp"),
-		"live-routing-redirect-away": http.RedirectHandler("https://www.example.com/", 301),
+		"live-routing-redirect-away": http.RedirectHandler("https://www.example.com/", http.StatusMovedPermanently),
 	} {
 		s := newScene(t)
 		s.publish(s.wholeWeb())

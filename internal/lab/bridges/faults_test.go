@@ -18,8 +18,8 @@ import (
 type fault struct {
 	name  string
 	plant plant
-	id    string // the first finding's ID must match this expression as a whole
-	about string // and its subject or message must hold this; "" is any
+	id    string // of the finding that must come first
+	about string // and its subject
 }
 
 const soon = 1500 * time.Millisecond // until a service that was made anew answers, or ends
@@ -36,7 +36,7 @@ func faults() []fault {
 		fault{"kopano_dagent killed", killed("kopano_dagent"), "live-container-exited", "kopano_dagent"},
 		fault{"kopano_kdav removed", removed("kopano_kdav"), "live-container-not-created", "kopano_kdav"},
 		fault{"kopano_meet removed", removed("kopano_meet"), "live-container-not-created", "kopano_meet"},
-		fault{"everything stopped", everything([]string{"stop", "-t", "2"}, []string{"start"}), "live-container-.*", ""},
+		fault{"everything stopped", everything([]string{"stop", "-t", "2"}, []string{"start"}), "live-container-none-runs", "kopanodoctorlab"},
 		fault{"kopano_gateway starts over and over", settled(2*soon, behaves("kopano_gateway", "exit")), "live-container-restarting", "kopano_gateway"},
 		fault{"kopano_konnect starts over and over", settled(2*soon, behaves("kopano_konnect", "exit")), "live-container-restarting", "kopano_konnect"},
 		fault{"kopano_search killed by its memory limit", settled(2*soon, behavesWith("kopano_search", "\n    mem_limit: 48m\n    environment: {LAB_FAULT: eat}")), "live-container-out-of-memory", "kopano_search"},
@@ -48,73 +48,73 @@ func faults() []fault {
 		fault{"web off web-net", disconnected("web", "web-net"), "live-container-networks-changed", "web"},
 		fault{"kopano_kapi off web-net", disconnected("kopano_kapi", "web-net"), "live-container-networks-changed", "kopano_kapi"},
 
-		fault{"a new database password, as the database remembers the old one", env("MYSQL_PASSWORD", "Rw6bUj9tCm3zXe7nKv2yDq5g", "Other7password", "db", "kopano_server"), "live-mariadb-bad-credentials", ""},
-		fault{"a new database password, nothing made anew", env("MYSQL_PASSWORD", "Rw6bUj9tCm3zXe7nKv2yDq5g", "Other7password"), "live-mariadb-bad-credentials", ""},
-		fault{"a wrong bind password", env("LDAP_BIND_PW", "Ht5gYk2nWq8vRj3xPb6mCd9s", "Other7password", "kopano_server", "mail"), "live-ldap-bad-credentials|.*ldap.*password.*|.*credentials.*", ""},
-		fault{"a bind DN that does not exist", env("LDAP_BIND_DN", "cn=readonly,dc=example,dc=org", "cn=readonli,dc=example,dc=org", "kopano_server", "mail"), "live-ldap-bad-credentials|.*ldap.*", ""},
-		fault{"a search base of another tree", env("LDAP_SEARCH_BASE", "dc=example,dc=org", "dc=example,dc=net", "kopano_server", "mail"), "live-ldap-.*base|.*ldap.*base.*", ""},
-		fault{"a directory host that does not exist", env("LDAP_SERVER", "ldap://ldap:389", "ldap://ldapp:389", "kopano_server", "mail"), "live-ldap-no-such-host|link-.*", "ldapp"},
-		fault{"a directory port that nobody listens on", env("LDAP_SERVER", "ldap://ldap:389", "ldap://ldap:3389", "kopano_server", "mail"), "live-ldap-refused|link-.*", ""},
-		fault{"a database host that does not exist", env("MYSQL_HOST", "db", "dbb", "kopano_server"), "live-mariadb-no-such-host|link-.*", "dbb"},
-		fault{"a database that does not exist", env("MYSQL_DATABASE", "kopano", "kopano2", "kopano_server", "db"), "live-mariadb-.*", ""},
-		fault{"a database user that does not exist", env("MYSQL_USER", "kopano", "kopan", "kopano_server", "db"), "live-mariadb-bad-credentials", ""},
-		fault{"mail handed in at the wrong port", changed([]edit{{"docker-compose.mail.yml", "lmtp:kopano_dagent:2003", "lmtp:kopano_dagent:2004"}}, "mail"), "live-lmtp-refused|link-.*", ""},
-		fault{"the spooler's mail server does not exist", changed([]edit{{"docker-compose.yml", "KCCONF_SPOOLER_SMTP_SERVER: mail", "KCCONF_SPOOLER_SMTP_SERVER: mailx"}}, "kopano_spooler"), "live-smtp-no-such-host|link-.*", "mailx"},
-		fault{"kapi waits for another issuer", changed([]edit{{"docker-compose.yml", "KCCONF_KAPID_OIDC_ISSUER_IDENTIFIER: https://${FQDN}", "KCCONF_KAPID_OIDC_ISSUER_IDENTIFIER: https://${FQDN}/konnect"}}, "kopano_kapi"), ".*issuer.*", ""},
-		fault{"kopano_gateway asks a port that nobody serves", changed([]edit{{"docker-compose.yml", "KCCONF_GATEWAY_SERVER_SOCKET: http://kopano_server:236/", "KCCONF_GATEWAY_SERVER_SOCKET: http://kopano_server:2236/"}}, "kopano_gateway"), "live-server-refused|link-.*", ""},
-		fault{"kopano_webapp without the socket's volume", changed([]edit{{"docker-compose.yml", "      - kopanosocket:/run/kopano\n      - kopanossl:/kopano/ssl\n      - kopanowebapp:", "      - kopanossl:/kopano/ssl\n      - kopanowebapp:"}}, "kopano_webapp"), ".*socket.*|.*volume.*", ""},
-		fault{"kopano_dagent without the socket's volume on its container only", behavesWith("kopano_zpush", "\n    volumes: !override [\"zpushstates:/var/lib/z-push/\"]"), "live-container-mounts-changed|live-server-no-socket", "kopano_zpush"},
-		fault{"the scheduler without the engine's socket", changed([]edit{{"docker-compose.yml", "    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock:ro\n", ""}}, "kopano_scheduler"), ".*docker.*|.*scheduler.*", ""},
-		fault{"an environment changed, and nothing made anew", changed([]edit{{"docker-compose.yml", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:236/", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:237/"}}), "live-container-environment-changed|.*ical.*|link-.*|live-server-.*", ""},
+		fault{"a new database password, as the database remembers the old one", env("MYSQL_PASSWORD", "Rw6bUj9tCm3zXe7nKv2yDq5g", "Other7password", "db", "kopano_server"), "live-mariadb-bad-credentials", "kopano_server → db"},
+		fault{"a new database password, nothing made anew", env("MYSQL_PASSWORD", "Rw6bUj9tCm3zXe7nKv2yDq5g", "Other7password"), "live-mariadb-bad-credentials", "kopano_server → db"},
+		fault{"a wrong bind password", env("LDAP_BIND_PW", "Ht5gYk2nWq8vRj3xPb6mCd9s", "Other7password", "kopano_server", "mail"), "link-credentials-differ", "kopano_server"},
+		fault{"a bind DN that does not exist", env("LDAP_BIND_DN", "cn=readonly,dc=example,dc=org", "cn=readonli,dc=example,dc=org", "kopano_server", "mail"), "ldap-bind-dn-not-created", "mail"},
+		fault{"a search base of another tree", env("LDAP_SEARCH_BASE", "dc=example,dc=org", "dc=example,dc=net", "kopano_server", "mail"), "ldap-search-base-outside", "mail"},
+		fault{"a directory host that does not exist", env("LDAP_SERVER", "ldap://ldap:389", "ldap://ldapp:389", "kopano_server", "mail"), "link-host-unknown", "mail"},
+		fault{"a directory port that nobody listens on", env("LDAP_SERVER", "ldap://ldap:389", "ldap://ldap:3389", "kopano_server", "mail"), "link-port-mismatch", "mail"},
+		fault{"a database host that does not exist", env("MYSQL_HOST", "db", "dbb", "kopano_server"), "link-host-unknown", "kopano_server"},
+		fault{"a database that does not exist", env("MYSQL_DATABASE", "kopano", "kopano2", "kopano_server", "db"), "live-mariadb-database-denied", "kopano_server → db"},
+		fault{"a database user that does not exist", env("MYSQL_USER", "kopano", "kopan", "kopano_server", "db"), "live-mariadb-bad-credentials", "kopano_server → db"},
+		fault{"mail handed in at the wrong port", changed([]edit{{"docker-compose.mail.yml", "lmtp:kopano_dagent:2003", "lmtp:kopano_dagent:2004"}}, "mail"), "link-port-mismatch", "mail"},
+		fault{"the spooler's mail server does not exist", changed([]edit{{"docker-compose.yml", "KCCONF_SPOOLER_SMTP_SERVER: mail", "KCCONF_SPOOLER_SMTP_SERVER: mailx"}}, "kopano_spooler"), "link-host-unknown", "kopano_spooler"},
+		fault{"kapi waits for another issuer", changed([]edit{{"docker-compose.yml", "KCCONF_KAPID_OIDC_ISSUER_IDENTIFIER: https://${FQDN}", "KCCONF_KAPID_OIDC_ISSUER_IDENTIFIER: https://${FQDN}/konnect"}}, "kopano_kapi"), "issuer-mismatch", "kopano_kapi"},
+		fault{"kopano_gateway asks a port that nobody serves", changed([]edit{{"docker-compose.yml", "KCCONF_GATEWAY_SERVER_SOCKET: http://kopano_server:236/", "KCCONF_GATEWAY_SERVER_SOCKET: http://kopano_server:2236/"}}, "kopano_gateway"), "link-port-mismatch", "kopano_gateway"},
+		fault{"kopano_webapp without the socket's volume", changed([]edit{{"docker-compose.yml", "      - kopanosocket:/run/kopano\n      - kopanossl:/kopano/ssl\n      - kopanowebapp:", "      - kopanossl:/kopano/ssl\n      - kopanowebapp:"}}, "kopano_webapp"), "socket-volume-missing", "kopano_webapp"},
+		fault{"kopano_zpush's container without the socket's volume", behavesWith("kopano_zpush", "\n    volumes: !override [\"zpushstates:/var/lib/z-push/\"]"), "live-container-mounts-changed", "kopano_zpush"},
+		fault{"the scheduler without the engine's socket", changed([]edit{{"docker-compose.yml", "    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock:ro\n", ""}}, "kopano_scheduler"), "docker-socket-missing", "kopano_scheduler"},
+		fault{"an environment changed, and nothing made anew", changed([]edit{{"docker-compose.yml", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:236/", "KCCONF_ICAL_SERVER_SOCKET: http://kopano_server:237/"}}), "link-port-mismatch", "kopano_ical"},
 
-		fault{"the disk of kopano_server's data is full", inside("kopano_server", "head -c 70000000 /dev/zero > /kopano/data/filler || true", "rm /kopano/data/filler"), "live-container-disk-full", ""},
+		fault{"the disk of kopano_server's data is full", inside("kopano_server", "head -c 70000000 /dev/zero > /kopano/data/filler || true", "rm /kopano/data/filler"), "live-container-disk-full", "kopano_kapi"},
 		fault{"web without the name that the others call it by", env("FQDNCLEANED", "kopano.example.org", "other.example.org", "web"), "fqdncleaned-mismatch", "web"},
-		fault{"the name server of kopano_spooler's container is gone", behavesWith("kopano_spooler", "\n    network_mode: none\n    networks: !reset {}"), "live-container-networks-changed|live-smtp-.*", "kopano_spooler"},
+		fault{"the name server of kopano_spooler's container is gone", behavesWith("kopano_spooler", "\n    network_mode: none\n    networks: !reset {}"), "live-container-networks-changed", "kopano_spooler"},
 
-		fault{"the certificate has expired", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().AddDate(0, 0, -90), NotAfter: time.Now().Add(-time.Hour)}), "live-certificate-.*expired", ""},
-		fault{"the certificate is of tomorrow", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().Add(24 * time.Hour)}), "live-certificate-.*not-yet.*", ""},
-		fault{"the certificate is for another name", certificate(lab.LeafOptions{Names: []string{"mail.example.org"}}), "live-certificate-.*name", ""},
-		fault{"the certificate has signed itself", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, SelfSigned: true}), "live-certificate-.*", ""},
-		fault{"kopano_ssl: the key of kopano_dagent is missing", replaced("kopanossl", "kopano_dagent.pem", nil), "live-ssl-files-.*", "kopano_dagent.pem"},
-		fault{"kopano_ssl: the key of kopano_server is empty", replaced("kopanossl", "kopano_server.pem", empty), "live-ssl-files-.*", "kopano_server.pem"},
-		fault{"kopano_ssl: the key of kopano_spooler is no key", replaced("kopanossl", "kopano_spooler.pem", notAKey), "live-ssl-files-.*", "kopano_spooler.pem"},
-		fault{"kopano_ssl: another authority", replaced("kopanossl", "ca.pem", otherAuthority), "live-ssl-files-.*|live-certificate-.*", ""},
-		fault{"kopano_ssl: Konnect's encryption key is cut short", replaced("kopanossl", "konnectd-encryption.key", cutShort), "live-ssl-files-.*", "konnectd-encryption.key"},
+		fault{"the certificate has expired", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().AddDate(0, 0, -90), NotAfter: time.Now().Add(-time.Hour)}), "live-certificate-tls-expired", "client → web"},
+		fault{"the certificate is of tomorrow", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, NotBefore: time.Now().Add(24 * time.Hour)}), "live-certificate-tls-not-yet-valid", "client → web"},
+		fault{"the certificate is for another name", certificate(lab.LeafOptions{Names: []string{"mail.example.org"}}), "live-certificate-tls-name", "client → web"},
+		fault{"the certificate has signed itself", certificate(lab.LeafOptions{Names: []string{"kopano.example.org"}, SelfSigned: true}), "live-certificate-self-signed", "client → web"},
+		fault{"kopano_ssl: the key of kopano_dagent is missing", replaced("kopanossl", "kopano_dagent.pem", nil), "live-ssl-files-file-missing", "kopano_dagent → kopano_ssl"},
+		fault{"kopano_ssl: the key of kopano_server is empty", replaced("kopanossl", "kopano_server.pem", empty), "live-ssl-files-file-empty", "kopano_server → kopano_ssl"},
+		fault{"kopano_ssl: the key of kopano_spooler is no key", replaced("kopanossl", "kopano_spooler.pem", notAKey), "live-ssl-files-file-unreadable", "kopano_spooler → kopano_ssl"},
+		fault{"kopano_ssl: another authority", replaced("kopanossl", "ca.pem", otherAuthority), "live-ssl-files-wrong-authority", "kopano_server → kopano_ssl"},
+		fault{"kopano_ssl: Konnect's encryption key is cut short", replaced("kopanossl", "konnectd-encryption.key", cutShort), "live-ssl-files-key-length", "kopano_konnect → kopano_ssl"},
 
-		fault{"db: packets dropped", packets("db", "3306", "DROP"), "live-mariadb-timeout", ""},
-		fault{"ldap: packets dropped", packets("ldap", "389", "DROP"), "live-ldap-timeout", ""},
-		fault{"kopano_dagent: packets dropped", packets("kopano_dagent", "2003", "DROP"), "live-lmtp-timeout", ""},
-		fault{"kopano_konnect: packets dropped", packets("kopano_konnect", "8777", "DROP"), "live-oidc-.*", ""},
-		fault{"mail: packets refused", packets("mail", "25", "REJECT --reject-with tcp-reset"), "live-smtp-refused", ""},
-		fault{"kopano_kapi: packets refused", packets("kopano_kapi", "8039", "REJECT --reject-with icmp-host-unreachable"), "live-app-unreachable", ""},
+		fault{"db: packets dropped", packets("db", "3306", "DROP"), "live-mariadb-timeout", "kopano_server → db"},
+		fault{"ldap: packets dropped", packets("ldap", "389", "DROP"), "live-ldap-timeout", "kopano_server → ldap"},
+		fault{"kopano_dagent: packets dropped", packets("kopano_dagent", "2003", "DROP"), "live-lmtp-timeout", "mail → kopano_dagent"},
+		fault{"kopano_konnect: packets dropped", packets("kopano_konnect", "8777", "DROP"), "live-oidc-timeout", "web → kopano_konnect"},
+		fault{"mail: packets refused", packets("mail", "25", "REJECT --reject-with tcp-reset"), "live-smtp-refused", "password-self-service → mail"},
+		fault{"kopano_kapi: packets refused", packets("kopano_kapi", "8039", "REJECT --reject-with icmp-host-unreachable"), "live-app-unreachable", "web → kopano_kapi"},
 
-		fault{"db accepts and is silent", behaves("db", "silent"), "live-mariadb-silent", ""},
-		fault{"another server on db's port", behaves("db", "ssh"), "live-mariadb-wrong-protocol", ""},
-		fault{"db without Kopano's tables", behaves("db", "no-tables"), "live-mariadb-.*", ""},
-		fault{"ldap accepts and is silent", behaves("ldap", "silent"), "live-ldap-silent", ""},
-		fault{"ldap hangs up", behaves("ldap", "hang-up"), "live-ldap-closed", ""},
-		fault{"ldap without users", behaves("ldap", "no-users"), "live-ldap-.*", ""},
-		fault{"ldap hides its tree", behaves("ldap", "hidden"), "live-ldap-.*", ""},
-		fault{"kopano_server accepts and is silent", behaves("kopano_server", "silent"), "live-server-silent", ""},
-		fault{"kopano_dagent says half a greeting", behaves("kopano_dagent", "half"), "live-lmtp-.*", ""},
-		fault{"another server on kopano_dagent's port", behaves("kopano_dagent", "ssh"), "live-lmtp-wrong-protocol", ""},
-		fault{"kopano_gateway accepts and is silent", behaves("kopano_gateway", "silent"), "live-imap-silent", ""},
-		fault{"kopano_konnect is slow", behaves("kopano_konnect", "slow"), "live-oidc-.*", ""},
-		fault{"kopano_konnect without keys", behaves("kopano_konnect", "no-keys"), "live-oidc-.*key.*", ""},
-		fault{"kopano_konnect calls itself by another name", behavesWith("kopano_konnect", "oidc_issuer_identifier: \"https://login.example.org\""), "live-oidc-.*issuer.*", ""},
-		fault{"kopano_webapp answers with 500", behaves("kopano_webapp", "\"500\""), "live-app-.*", "kopano_webapp"},
-		fault{"kopano_kapi without its API", behavesWith("kopano_kapi", "LAB_WITHOUT: /api/gc"), "live-app-.*", "kopano_kapi"},
-		fault{"kopano_kwmserver without its RTM API", behaves("kopano_kwmserver", "no-rtm"), "live-signalling-.*", ""},
-		fault{"kopano_grapi accepts and is silent", behaves("kopano_grapi", "silent"), "live-grapi-.*", ""},
-		fault{"kopano_search hangs up", behaves("kopano_search", "hang-up"), "live-search-.*", ""},
-		fault{"mail accepts and is silent", behaves("mail", "silent"), "live-smtp-silent", ""},
-		fault{"another server on mail's ports", behaves("mail", "ssh"), "live-smtp-not-smtp", ""},
-		fault{"mail relays for nobody", behaves("mail", "no-relay"), "live-smtp-.*", ""},
-		fault{"kopano_server's socket is gone", socketGone("kopano_server", "server.sock"), "live-server-no-socket", ""},
-		fault{"kopano_search's socket is gone", socketGone("kopano_search", "search.sock"), "live-search-no-socket", ""},
-		fault{"the sockets of kopano_grapi are gone", socketGone("kopano_grapi", "grapi/rest0.sock", "grapi/rest1.sock"), "live-grapi-.*", ""},
-		fault{"the wrong address for db in kopano_server's hosts file", hosts("kopano_server", "192.0.2.9 db"), "live-mariadb-.*", ""},
-		fault{"kopano_ical runs and listens nowhere", behaves("kopano_ical", "nothing"), "live-app-refused", "kopano_ical"},
+		fault{"db accepts and is silent", behaves("db", "silent"), "live-mariadb-silent", "kopano_server → db"},
+		fault{"another server on db's port", behaves("db", "ssh"), "live-mariadb-wrong-protocol", "kopano_server → db"},
+		fault{"db without Kopano's tables", behaves("db", "no-tables"), "live-mariadb-empty-database", "kopano_server → db"},
+		fault{"ldap accepts and is silent", behaves("ldap", "silent"), "live-ldap-silent", "kopano_server → ldap"},
+		fault{"ldap hangs up", behaves("ldap", "hang-up"), "live-ldap-closed", "kopano_server → ldap"},
+		fault{"ldap without users", behaves("ldap", "no-users"), "live-ldap-no-users", "kopano_server → ldap"},
+		fault{"ldap hides its tree", behaves("ldap", "hidden"), "live-ldap-no-such-base", "kopano_server → ldap"},
+		fault{"kopano_server accepts and is silent", behaves("kopano_server", "silent"), "live-server-silent", "kopano_gateway → kopano_server"},
+		fault{"kopano_dagent says half a greeting", behaves("kopano_dagent", "half"), "live-lmtp-wrong-protocol", "mail → kopano_dagent"},
+		fault{"another server on kopano_dagent's port", behaves("kopano_dagent", "ssh"), "live-lmtp-wrong-protocol", "mail → kopano_dagent"},
+		fault{"kopano_gateway accepts and is silent", behaves("kopano_gateway", "silent"), "live-imap-silent", "mail → kopano_gateway"},
+		fault{"kopano_konnect is slow", behaves("kopano_konnect", "slow"), "live-oidc-silent", "web → kopano_konnect"},
+		fault{"kopano_konnect without keys", behaves("kopano_konnect", "no-keys"), "live-oidc-no-keys", "kopano_kapi → web"},
+		fault{"kopano_konnect calls itself by another name", behavesWith("kopano_konnect", "oidc_issuer_identifier: \"https://login.example.org\""), "live-oidc-issuer-differs", "web → kopano_konnect"},
+		fault{"kopano_webapp answers with 500", behaves("kopano_webapp", "\"500\""), "live-app-app-error", "web → kopano_webapp"},
+		fault{"kopano_kapi without its API", behavesWith("kopano_kapi", "LAB_WITHOUT: /api/gc"), "live-app-plugin-off", "web → kopano_kapi"},
+		fault{"kopano_kwmserver without its RTM API", behaves("kopano_kwmserver", "no-rtm"), "live-signalling-rtm-off", "kopano_meet → kopano_kwmserver"},
+		fault{"kopano_grapi accepts and is silent", behaves("kopano_grapi", "silent"), "live-grapi-silent", "kopano_kapi → kopano_grapi"},
+		fault{"kopano_search hangs up", behaves("kopano_search", "hang-up"), "live-search-closed", "kopano_server → kopano_search"},
+		fault{"mail accepts and is silent", behaves("mail", "silent"), "live-smtp-silent", "password-self-service → mail"},
+		fault{"another server on mail's ports", behaves("mail", "ssh"), "live-smtp-not-smtp", "password-self-service → mail"},
+		fault{"mail relays for nobody", behaves("mail", "no-relay"), "live-smtp-relay-denied", "kopano_spooler → mail"},
+		fault{"kopano_server's socket is gone", socketGone("kopano_server", "server.sock"), "live-server-no-socket", "kopano_dagent → kopano_server"},
+		fault{"kopano_search's socket is gone", socketGone("kopano_search", "search.sock"), "live-search-no-socket", "kopano_server → kopano_search"},
+		fault{"the sockets of kopano_grapi are gone", socketGone("kopano_grapi", "grapi/rest0.sock", "grapi/rest1.sock"), "live-grapi-no-worker", "kopano_kapi → kopano_grapi"},
+		fault{"the wrong address for db in kopano_server's hosts file", hosts("kopano_server", "192.0.2.9 db"), "live-mariadb-timeout", "kopano_server → db"},
+		fault{"kopano_ical runs and listens nowhere", behaves("kopano_ical", "nothing"), "live-app-refused", "web → kopano_ical"},
 	)
 	return out
 }
@@ -158,7 +158,7 @@ func TestFaults(t *testing.T) {
 			first := roots[0]
 			others := len(roots) - 1
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%.1f s\n", f.name, first.ID, first.Subject, others, a.report.Summary.LinksBroken+a.report.Summary.LinksUnchecked, a.took.Seconds())
-			if !regexp.MustCompile("^("+f.id+")$").MatchString(first.ID) || !strings.Contains(first.Subject+" "+first.Title+" "+first.Message, f.about) {
+			if first.ID != f.id || first.Subject != f.about {
 				t.Errorf("leads with %s about %s, not with %s about %s\n%s", first.ID, first.Subject, f.id, f.about, a.describe())
 				return
 			}
@@ -173,7 +173,9 @@ func TestFaults(t *testing.T) {
 	fmt.Println(table.String())
 	fmt.Printf("%d of %d faults: the right cause first, and all else folded under it\n", right, all)
 	if file := os.Getenv("KOPANO_DOCTOR_LAB_TABLE"); file != "" {
-		_ = os.WriteFile(file, []byte(table.String()), 0o644)
+		if err := os.WriteFile(file, []byte(table.String()), 0o644); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
