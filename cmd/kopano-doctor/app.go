@@ -136,6 +136,7 @@ Docker Compose: in its files, and on the links between its services.
 
 Usage:
   kopano-doctor check [DIR]       look at the deployment in DIR (default: here)
+  kopano-doctor wait [DIR]        wait until links work
   kopano-doctor lint [PATH...]    look at the files of several deployments
   kopano-doctor map [DIR]         draw the services and the links between them
   kopano-doctor fix [DIR]         show what can be repaired, or repair it
@@ -149,7 +150,7 @@ Usage:
 `
 
 func (p *program) app() *cli.App {
-	commands := []*cli.Command{p.checkCommand(), p.lintCommand(), p.mapCommand(), p.fixCommand(), p.configCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()}
+	commands := []*cli.Command{p.checkCommand(), p.waitCommand(), p.lintCommand(), p.mapCommand(), p.fixCommand(), p.configCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()}
 	for _, c := range commands {
 		c.Before = p.readVariables
 	}

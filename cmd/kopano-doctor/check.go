@@ -142,22 +142,8 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		}
 	}
 	progress := p.newProgress()
-	options := doctor.Options{
-		Deployment: load,
-		Offline:    set.on("offline"),
-		FailOn:     doctor.FailOn(set.text("fail-on")),
-		Timeout:    set.span("timeout"),
-		Deadline:   set.span("deadline"),
-		Version:    buildVersion(),
-		Login:      login,
-		Rules:      p.rules,
-		Checks:     p.checks,
-		Vantage:    p.vantage(set.pins, vantage.Mode(set.text("from"))),
-		Engine:     p.askEngine(c.String("engine"), c.String("helper-image")),
-		Now:        p.now,
-		Progress:   progress.show,
-	}
-	set.apply(&options)
+	options := p.options(set, load, "timeout")
+	options.Login, options.Progress = login, progress.show
 	outcome, err := doctor.Check(c.Context, options)
 	progress.clear()
 	if errors.Is(err, context.Canceled) {
@@ -178,6 +164,26 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 		return p.writeBaseline(set.write, outcome.Report)
 	}
 	return nil
+}
+
+// options gives what the command line and the settings come to. The flag named
+// gives the time for each answer.
+func (p *program) options(set *settings, load deployment.Options, timeout string) doctor.Options {
+	options := doctor.Options{
+		Deployment: load,
+		Offline:    set.on("offline"),
+		FailOn:     doctor.FailOn(set.text("fail-on")),
+		Timeout:    set.span(timeout),
+		Deadline:   set.span("deadline"),
+		Version:    buildVersion(),
+		Rules:      p.rules,
+		Checks:     p.checks,
+		Vantage:    p.vantage(set.pins, vantage.Mode(set.text("from"))),
+		Engine:     p.askEngine(set.context.String("engine"), set.context.String("helper-image")),
+		Now:        p.now,
+	}
+	set.apply(&options)
+	return options
 }
 
 // askEngine gives the way to ask the engine; nil where nobody is to be asked.

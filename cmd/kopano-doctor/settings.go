@@ -42,7 +42,7 @@ func (s *settings) key(flag string) (config.Key, bool) {
 	if s.context.IsSet(flag) {
 		return config.Key{}, false
 	}
-	if long, ok := map[string]string{"f": "file", "p": "project-name"}[flag]; ok {
+	if long, ok := map[string]string{"f": "file", "p": "project-name", "answer-timeout": "timeout"}[flag]; ok {
 		flag = long // also where a command has no such flag
 	}
 	k, ok := s.config.Keys[flag]

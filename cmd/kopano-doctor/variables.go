@@ -19,13 +19,20 @@ const variablePrefix = "KOPANO_DOCTOR_"
 // variable gives the name of the variable of a flag, "" for --help and for a
 // command that people do not call. Flags that mean the same have the same variable in every
 // command; those of the lists of rules and checks, and the format and file of a map, only
-// share names with others.
+// share names with others, and --timeout of wait is the whole time.
 func variable(command string, f cli.Flag) string {
 	name := strings.ToUpper(strings.ReplaceAll(longest(f), "-", "_"))
 	if command == "probe" || name == "HELP" {
 		return ""
 	}
 	switch command {
+	case "wait":
+		switch name {
+		case "FORMAT", "OUTPUT", "FOR", "TIMEOUT":
+			return variablePrefix + "WAIT_" + name
+		case "ANSWER_TIMEOUT":
+			return variablePrefix + "TIMEOUT"
+		}
 	case "map":
 		if name == "FORMAT" || name == "OUTPUT" {
 			return variablePrefix + "MAP_" + name

@@ -47,6 +47,9 @@ type Options struct {
 	Progress func(done, total int, waits []string)                    // told after each check, one call at a time; nil: nobody is
 
 	snapshot *engine.Snapshot // what runs, once it was asked for
+
+	pick  func(*kopano.Topology) ([]*kopano.Edge, error) // the links that are looked at; nil: all
+	limit string                                         // the flag that gives the run more time; "": --deadline
 }
 
 // The defaults.
@@ -62,6 +65,10 @@ const (
 type Outcome struct {
 	Report   *report.Report
 	ExitCode int
+
+	story    diagnosis.Case
+	snapshot *engine.Snapshot
+	eased    map[string]bool
 }
 
 // Check runs the doctor over one deployment. An error means that there is no
@@ -74,6 +81,10 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 		return nil, err
 	}
 	t := kopano.Recognise(d, o.Config.ExternalHosts...)
+	edges, err := o.edges(t)
+	if err != nil {
+		return nil, err
+	}
 	found, failed := runRules(o.Rules, &rules.Input{Deployment: d, Topology: t})
 	found = append(found, unexplainedProblems(d, found)...)
 
@@ -81,7 +92,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	if says.Close != nil {
 		defer says.Close()
 	}
-	links, why := o.look(ctx, t, says)
+	links, why := o.look(ctx, t, edges, says)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -102,7 +113,18 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	})
 	r.FailOn = string(cmp.Or(o.FailOn, FailOnError))
 	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links) || o.Login != nil && len(t.LoginEdges()) == 0, o.FailOn)
-	return &Outcome{Report: r, ExitCode: r.ExitCode}, nil
+	return &Outcome{Report: r, ExitCode: r.ExitCode, story: story, snapshot: says.Snapshot, eased: left.Eased}, nil
+}
+
+// edges gives the links that are looked at.
+func (o Options) edges(t *kopano.Topology) ([]*kopano.Edge, error) {
+	switch {
+	case o.pick != nil:
+		return o.pick(t)
+	case o.Login != nil:
+		return slices.Concat(t.Edges, t.LoginEdges()), nil
+	}
+	return t.Edges, nil
 }
 
 // ask asks the engine, when it may.
@@ -115,11 +137,7 @@ func (o Options) ask(ctx context.Context, d *deployment.Deployment) EngineSays {
 
 // look runs the checks, and says why they did not stand in the containers when
 // these run and they did not.
-func (o Options) look(ctx context.Context, t *kopano.Topology, says EngineSays) ([]diagnosis.Link, string) {
-	edges := t.Edges
-	if o.Login != nil {
-		edges = slices.Concat(edges, t.LoginEdges())
-	}
+func (o Options) look(ctx context.Context, t *kopano.Topology, edges []*kopano.Edge, says EngineSays) ([]diagnosis.Link, string) {
 	steps := Plan(edges, o.Checks, o.Offline)
 	if o.Offline {
 		return runPlan(ctx, o, t, nil, steps), ""
@@ -149,7 +167,7 @@ func (o Options) suppression(failed bool, says EngineSays, links []diagnosis.Lin
 	return suppress.Setup{
 		Config: o.Config, Baseline: o.Baseline, NoInline: o.NoInline, IDs: IDs(o.Rules), Now: o.Now(),
 		AllStatic: !failed, // Without an engine, what is said about containers could not be found.
-		AllLive:   !o.Offline && !incomplete(links) && (o.Engine == nil || says.Snapshot != nil),
+		AllLive:   !o.Offline && o.pick == nil && !incomplete(links) && (o.Engine == nil || says.Snapshot != nil),
 	}
 }
 
@@ -182,6 +200,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Config == nil {
 		o.Config = &config.Config{}
+	}
+	if o.limit == "" {
+		o.limit = "--deadline"
 	}
 	if o.Progress == nil {
 		o.Progress = func(int, int, []string) {}

@@ -83,7 +83,7 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	r.board.start(name)
 	defer r.board.finish(name)
 	if ctx.Err() != nil {
-		return outOfTime(r.options.Deadline), ""
+		return outOfTime(r.options), ""
 	}
 	w := watch(r.vantage, s.Edge.From)
 	target := checks.Target{
@@ -99,10 +99,10 @@ func (r *runner) run(ctx context.Context, s Step) (checks.Result, string) {
 	select {
 	case result = <-answer:
 	case <-afterDone(ctx, grace):
-		result = outOfTime(r.options.Deadline)
+		result = outOfTime(r.options)
 	}
 	if timeIsOver(ctx) && cutShort(result) {
-		result = outOfTime(r.options.Deadline)
+		result = outOfTime(r.options)
 	}
 	if result.Duration == 0 && result.Status != checks.Unchecked {
 		result.Duration = time.Since(start)
@@ -133,10 +133,10 @@ func cutShort(r checks.Result) bool {
 	return false
 }
 
-func outOfTime(deadline time.Duration) checks.Result {
+func outOfTime(o Options) checks.Result {
 	return checks.Result{
 		Status: checks.Unchecked, Reason: checks.ReasonDeadline,
-		Message: fmt.Sprintf("the time for the whole run, %s, was over; raise --deadline", deadline),
+		Message: fmt.Sprintf("the time for the whole run, %s, was over; raise %s", o.Deadline, o.limit),
 	}
 }
 

@@ -102,7 +102,7 @@ func TestOfflineTakesNoVantage(t *testing.T) {
 		return nil
 	}})
 	o.Offline, o.Checks = true, table(es, c)
-	links, _ := o.look(t.Context(), &kopano.Topology{Edges: es}, EngineSays{})
+	links, _ := o.look(t.Context(), &kopano.Topology{Edges: es}, es, EngineSays{})
 	if len(links) != 3 || incomplete(links) {
 		t.Errorf("%d links, incomplete %v", len(links), incomplete(links))
 	}

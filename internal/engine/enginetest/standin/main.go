@@ -39,6 +39,8 @@ func do(name, value string) error {
 		os.Exit(number)
 	case "tcp":
 		return serve("tcp", ":"+value)
+	case "gsoap":
+		return serveGSOAP(":" + value)
 	case "unix":
 		return serve("unix", value)
 	case "fifo":
@@ -73,6 +75,26 @@ func serve(network, address string) error {
 				return
 			}
 			fmt.Fprintf(conn, "%s from %s\n", name, conn.RemoteAddr())
+			_ = conn.Close()
+		}
+	}()
+	return nil
+}
+
+// serveGSOAP answers as kopano_server does to whoever sends no SOAP.
+func serveGSOAP(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			fmt.Fprint(conn, "HTTP/1.1 405 Method Not Allowed\r\nServer: gSOAP/2.8\r\nContent-Type: text/xml\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 			_ = conn.Close()
 		}
 	}()

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/engine/enginetest"
+)
+
+// slow is a deployment whose server answers once its container is made anew.
+const slow = `
+services:
+  kopano_dagent:
+    image: STANDIN
+    command: ["tcp=2003"]
+    environment: {SERVICE_TO_START: dagent, KCCONF_DAGENT_SERVER_SOCKET: "http://kopano_server:236/"}
+  kopano_server:
+    image: STANDIN
+    command: ["COMMAND"]
+    environment:
+      SERVICE_TO_START: server
+      KCCONF_SERVER_SERVER_LISTEN: 0.0.0.0:236
+      KCCONF_SERVER_MYSQL_HOST: db
+      KCCONF_SERVER_MYSQL_PORT: 3306
+      KCCONF_SERVER_MYSQL_USER: kopano
+      KCCONF_SERVER_MYSQL_DATABASE: kopano
+      KCCONF_SERVER_MYSQL_PASSWORD: s3cr3t
+  db: {image: STANDIN, command: ["tcp=3306"]}
+`
+
+// The container is replaced while it is waited for, and what runs is asked anew.
+func TestWaitOnTheEngine(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to enter containers")
+	}
+	p := enginetest.Start(t, map[string]string{"compose.yaml": strings.ReplaceAll(slow, "COMMAND", "tcp=237")})
+	before := p.Container("kopano_server")
+	p.Write("compose.yaml", strings.ReplaceAll(slow, "COMMAND", "gsoap=236"))
+	changed := make(chan error)
+	go func() {
+		time.Sleep(2 * time.Second)
+		changed <- p.Try("up", "-d", "kopano_server")
+	}()
+	got := run(t, nil, "wait", "--no-config", "--for", "dagent-server", "--timeout", "30s", p.Dir)
+	if err := <-changed; err != nil {
+		t.Fatal(err)
+	}
+	if got.code != 0 || !strings.Contains(got.stderr, "refused") || !strings.Contains(got.stderr, "works") {
+		t.Errorf("exit %d\n%s\n%s", got.code, got.stdout, got.stderr)
+	}
+	if p.Container("kopano_server") == before {
+		t.Error("the container was not replaced")
+	}
+}
