@@ -33,6 +33,8 @@ Examples:
       kopano-doctor check --resolve db:3306=172.18.0.5:3306
   sign a test user in as people do; test.env has USERNAME= and PASSWORD=
       kopano-doctor check --login test.env
+  keep an eye on it while you change it; Ctrl-C ends that
+      kopano-doctor check --watch
   for a script
       kopano-doctor check --format json --output report.json
   for a CI job: the text in its log, and two reports in files
@@ -43,12 +45,12 @@ Exit code:
   1    something is wrong (see --fail-on)
   2    wrong usage, or there is no deployment to read
   3    nothing wrong was found, but something could not be checked
-  130  interrupted`
+  130  interrupted; --watch always ends so`
 
 // checkFlags holds what the command line says; one per call.
 type checkFlags struct {
 	format, failOn, from, color *choice
-	timeout, deadline           *span
+	timeout, deadline, interval *span
 }
 
 func newCheckFlags() *checkFlags {
@@ -59,6 +61,7 @@ func newCheckFlags() *checkFlags {
 		color:    newChoice([]string{"auto", "always", "never"}),
 		timeout:  &span{doctor.DefaultTimeout},
 		deadline: &span{doctor.DefaultDeadline},
+		interval: &span{doctor.DefaultInterval},
 	}
 }
 
@@ -88,6 +91,8 @@ func (f *checkFlags) flags() []cli.Flag {
 	}, f.liveFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "login", Usage: "sign a test user in everywhere a person does; `FILE` has username and password, - is standard input"},
 		&cli.BoolFlag{Name: "login-shared", Usage: "take the file of --login although other users of this machine may read it"},
+		&cli.BoolFlag{Name: "watch", Usage: "look again when files or containers change, and say what is different"},
+		&cli.GenericFlag{Name: "interval", Value: f.interval, Usage: "with --watch: look again after this `TIME` in any case"},
 	}, deploymentFlags(), f.looks(), settingsFlags())
 }
 
@@ -127,6 +132,9 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	reports, err := p.destinations(c, "check", f.format)
 	if err != nil {
 		return err
+	}
+	if c.Bool("watch") {
+		return p.watch(c, f, reports)
 	}
 	set, load, err := p.settingsAndFiles(c)
 	if err != nil {

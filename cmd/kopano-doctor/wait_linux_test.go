@@ -54,3 +54,36 @@ func TestWaitOnTheEngine(t *testing.T) {
 		t.Error("the container was not replaced")
 	}
 }
+
+// What happens to a container is seen long before the interval is over.
+func TestWatchOnTheEngine(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to enter containers")
+	}
+	p := enginetest.Start(t, map[string]string{"compose.yaml": strings.ReplaceAll(slow, "COMMAND", "gsoap=236")})
+	w := startWatch(t, "--no-config", "--interval", "10m", p.Dir)
+	first := w.next()
+	if l := theLink(t, first.Report, "dagent-server@kopano_dagent"); l.Status != "ok" || l.Vantage != "container" {
+		t.Errorf("%+v", l)
+	}
+	time.Sleep(500 * time.Millisecond) // it listens by now
+	p.Compose("stop", "-t", "0", "kopano_server")
+	change := w.next()
+	if l := w.link(change, "dagent-server@kopano_dagent"); l.Link.Status != "broken" || l.Before != "ok" {
+		t.Errorf("%+v", l)
+	}
+	stopped := false
+	for _, f := range change.New {
+		stopped = stopped || f.Subject == "kopano_server" && strings.HasPrefix(f.ID, "live-container-")
+	}
+	if !stopped {
+		t.Errorf("that the container has stopped is not told: %+v", change.New)
+	}
+	p.Compose("start", "kopano_server")
+	if l := w.link(w.next(), "dagent-server@kopano_dagent"); l.Link.Status != "ok" {
+		t.Errorf("%+v", l)
+	}
+	if code, _ := w.end(); code != 130 {
+		t.Errorf("exit %d", code)
+	}
+}

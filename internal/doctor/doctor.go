@@ -69,6 +69,7 @@ type Outcome struct {
 	story    diagnosis.Case
 	snapshot *engine.Snapshot
 	eased    map[string]bool
+	files    []string // what was read of the deployment, absolute
 }
 
 // Check runs the doctor over one deployment. An error means that there is no
@@ -113,7 +114,7 @@ func Check(ctx context.Context, o Options) (*Outcome, error) {
 	})
 	r.FailOn = string(cmp.Or(o.FailOn, FailOnError))
 	r.ExitCode = ExitCode(r.Summary, failed || says.Failed || incomplete(story.Links) || o.Login != nil && len(t.LoginEdges()) == 0, o.FailOn)
-	return &Outcome{Report: r, ExitCode: r.ExitCode, story: story, snapshot: says.Snapshot, eased: left.Eased}, nil
+	return &Outcome{Report: r, ExitCode: r.ExitCode, story: story, snapshot: says.Snapshot, eased: left.Eased, files: filesOf(d, o)}, nil
 }
 
 // edges gives the links that are looked at.

@@ -59,6 +59,19 @@ func AskEngine(o EngineOptions) func(context.Context, *deployment.Deployment) En
 	}
 }
 
+// EngineEvents calls happened whenever something happens to a container of a
+// project, until ctx ends or the engine cannot be heard any more.
+func EngineEvents(o EngineOptions) func(ctx context.Context, project string, happened func()) error {
+	return func(ctx context.Context, project string, happened func()) error {
+		c, err := engine.Open(ctx, o.Address, o.Getenv)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return c.Events(ctx, project, happened)
+	}
+}
+
 // helpBy starts helpers from an image that is on the engine. Nothing is pulled.
 func helpBy(c *engine.Client, image string) func(context.Context, string, vantage.Running) (io.ReadWriteCloser, error) {
 	run := time.Now().UTC().Format(time.RFC3339Nano)

@@ -180,12 +180,7 @@ func (p *printer) totals() {
 	if len(p.report.Findings) > 0 {
 		p.line("%s", p.style.faint.Sprint("kopano-doctor explain ID says more of a finding; its ID is in brackets."))
 	}
-	text := fmt.Sprintf("%s, %s, %s", count(s.Errors, "error"), count(s.Warnings, "warning"), count(s.Infos, "info"))
-	if s.Suppressed > 0 {
-		text += fmt.Sprintf(", %d suppressed", s.Suppressed)
-	}
-	text += fmt.Sprintf("; links: %d ok, %d broken, %d not checked; %s", s.LinksOK, s.LinksBroken, s.LinksUnchecked, duration(p.report.DurationMS))
-	p.paragraph("", "", nil, text)
+	p.paragraph("", "", nil, p.report.tally()+"; "+duration(p.report.DurationMS))
 	verdict, paint := p.report.verdict(), p.style.green
 	switch {
 	case s.Errors+s.LinksBroken-s.LinksSuppressed > 0:
@@ -196,6 +191,16 @@ func (p *printer) totals() {
 	for _, l := range wrap(p.text(verdict), "", "", textWidth) {
 		p.line("%s", paint.Sprint(l))
 	}
+}
+
+// tally counts the findings and the links.
+func (r *Report) tally() string {
+	s := r.Summary
+	text := fmt.Sprintf("%s, %s, %s", count(s.Errors, "error"), count(s.Warnings, "warning"), count(s.Infos, "info"))
+	if s.Suppressed > 0 {
+		text += fmt.Sprintf(", %d suppressed", s.Suppressed)
+	}
+	return text + fmt.Sprintf("; links: %d ok, %d broken, %d not checked", s.LinksOK, s.LinksBroken, s.LinksUnchecked)
 }
 
 // verdict says in one sentence what the report comes to.
