@@ -165,7 +165,7 @@ func (o outcome) written(got call, format report.Format, file string) error {
 		return keepsToSchema(text)
 	}
 	return beginsWith(text, map[report.Format]string{
-		report.FormatText: "kopano-doctor ", report.FormatMarkdown: "# kopano-doctor", report.FormatGitHub: "::",
+		report.FormatText: "kopano-doctor ", report.FormatMarkdown: "# kopano-doctor", report.FormatHTML: "<!DOCTYPE html>\n", report.FormatGitHub: "::",
 		report.FormatCheckstyle: "<?xml", report.FormatPrometheus: "# HELP kopano_doctor_",
 	}[format])
 }

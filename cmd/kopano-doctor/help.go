@@ -62,7 +62,7 @@ func flagHelp(f cli.Flag) string {
 		usage += " (default: " + def + ")"
 	}
 	const indent = "      "
-	return "  " + head + "\n" + strings.Join(report.Wrap(usage, indent, indent), "\n") + "\n"
+	return brokenAtBars(head) + "\n" + strings.Join(report.Wrap(usage, indent, indent), "\n") + "\n"
 }
 
 func defaultOf(f cli.Flag) string {
@@ -80,4 +80,21 @@ func unquote(usage string) (value, text string) {
 	}
 	value, after, _ := strings.Cut(rest, "`")
 	return value, before + value + after
+}
+
+// brokenAtBars indents the head of a flag, and breaks a long list of words where
+// one ends.
+func brokenAtBars(head string) string {
+	const width = 80
+	line, out := " ", ""
+	for i, word := range strings.SplitAfter(head, "|") {
+		if i == 0 {
+			word = " " + word
+		}
+		if len(line)+len(word) > width {
+			out, line = out+line+"\n", "     "
+		}
+		line += word
+	}
+	return out + line
 }

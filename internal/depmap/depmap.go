@@ -123,8 +123,8 @@ func New(title string, checked bool, services []Service, links []Link) *Map {
 
 // engineName tells the engine's socket from other things outside.
 func engineName(l Link) string {
-	if l.Protocol == string(kopano.ProtoDocker) && l.To == string(kopano.External) {
-		return engine
+	if l.Protocol == string(kopano.ProtoDocker) && bare(l.To) == string(kopano.External) {
+		return strings.TrimSuffix(l.To, string(kopano.External)) + engine
 	}
 	return l.To
 }

@@ -214,14 +214,14 @@ func TestThePictureIsTheSameEachTime(t *testing.T) {
 // TestEveryStateHasAPattern looks for what tells the states apart without colour.
 func TestEveryStateHasAPattern(t *testing.T) {
 	for _, s := range []string{".broken .stroke", ".blocked .stroke", ".not-checked .stroke"} {
-		_, rule, _ := strings.Cut(depmap.Style, ".map "+s+"{")
+		_, rule, _ := strings.Cut(depmap.Style, s+"{")
 		if rule, _, _ = strings.Cut(rule, "}"); !strings.Contains(rule, "stroke-dasharray") {
 			t.Errorf("%s has no pattern: %s", s, rule)
 		}
 	}
 	svg := write(t, func(w io.Writer) error { return depmap.SVG(w, states(), false) })
 	for _, class := range []string{"line ok", "line broken", "line blocked", "line not-checked"} {
-		if !strings.Contains(svg, `class="`+class+" ") {
+		if !strings.Contains(svg, `class="`+class+" ") || !strings.Contains(svg, `class="stroke `+class+" ") {
 			t.Errorf("no %s", class)
 		}
 	}

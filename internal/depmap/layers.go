@@ -1,6 +1,10 @@
 package depmap
 
-import "github.com/kopano-doctor/kopano-doctor/internal/kopano"
+import (
+	"strings"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
+)
 
 // layer is a row of the map, from the outside in. The order makes nearly all
 // calls go down: the mail programs call the store, the store calls the data.
@@ -65,7 +69,7 @@ const engine = "container engine"
 // outside makes a node of an end that is no service.
 func outside(name string) (*Node, layer) {
 	n := &Node{Service: Service{Name: name}, Outside: true}
-	switch name {
+	switch bare(name) {
 	case string(kopano.Client):
 		n.Does = "browsers, phones, mail programs"
 		return n, layerOutside
@@ -78,4 +82,13 @@ func outside(name string) (*Node, layer) {
 	}
 	n.Does = "no service of this deployment"
 	return n, layerOutside
+}
+
+// bare is a name without the folder that a report over several deployments has
+// before it.
+func bare(name string) string {
+	if i := strings.LastIndex(name, ": "); i >= 0 {
+		return name[i+2:]
+	}
+	return name
 }

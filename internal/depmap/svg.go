@@ -150,27 +150,87 @@ func (p *painter) port(at, other *place, below bool) float64 {
 	return at.x - width/2 + width*float64(i)/float64(len(list)-1)
 }
 
-// lines draws them so that the broken ones lie above the others.
+// piece is the way between two neighbouring places, and the lines that take it.
+type piece struct {
+	from, to *place
+	lines    []*Line
+}
+
+func (c *piece) state() State { return worst(c.lines) }
+
+// lines draws each piece of the ways once, so that the patterns of lines that
+// share it do not fill each other, the broken ones above the others; then what
+// the pointer reaches, and the signs.
 func (p *painter) lines() {
+	pieces := p.pieces()
 	for _, s := range append([]State{Untried}, States()...) {
-		for _, r := range p.l.routes {
-			if r.line.State == s {
-				p.line(r)
+		for _, c := range pieces {
+			if c.state() == s {
+				p.piece(c)
 			}
 		}
 	}
+	for _, r := range p.l.routes {
+		p.reach(r)
+	}
 }
 
-func (p *painter) line(r route) {
-	path, x, y := p.path(r)
-	l := r.line
+func (p *painter) pieces() []*piece {
+	var out []*piece
+	known := map[[2]*place]*piece{}
+	for _, r := range p.l.routes {
+		for i := 1; i < len(r.stops); i++ {
+			key := [2]*place{r.stops[i-1], r.stops[i]}
+			if known[key] == nil {
+				known[key] = &piece{from: key[0], to: key[1]}
+				out = append(out, known[key])
+			}
+			known[key].lines = append(known[key].lines, r.line)
+		}
+	}
+	return out
+}
+
+func (p *painter) piece(c *piece) {
+	path, _, _ := p.path(c.from, c.to)
+	state, tip, ends := class(c.state()), "", map[int]bool{}
+	if c.to.node != nil {
+		tip = fmt.Sprintf(` marker-end="url(#tip-%s)"`, state)
+	}
+	p.say(`<path class="stroke line %s`, state)
+	for _, l := range c.lines {
+		for _, n := range []*Node{l.From, l.To} {
+			if !ends[n.index] {
+				ends[n.index] = true
+				p.say(" end%d", n.index)
+			}
+		}
+	}
+	p.say(`" d="%s"%s/>`+"\n", path, tip)
+}
+
+// reach draws what the pointer finds of a line, and its sign, on the piece that
+// it has for itself.
+func (p *painter) reach(r route) {
+	l, own := r.line, 1
+	if !mergesAtEnd(l) {
+		own = len(r.stops) - 1
+	}
+	var whole strings.Builder
+	var x, y float64
+	for i := 1; i < len(r.stops); i++ {
+		path, midX, midY := p.path(r.stops[i-1], r.stops[i])
+		whole.WriteString(path)
+		if i == own {
+			x, y = midX, midY
+		}
+	}
 	p.say(`<g class="line %s end%d end%d">`, class(l.State), l.From.index, l.To.index)
-	href := l.Links[0].Href
+	href := l.href()
 	if href != "" {
 		p.say(`<a href="%s" tabindex="-1">`, html.EscapeString(href))
 	}
-	p.say(`<title>%s</title><path class="reach" d="%s"/><path class="stroke" d="%s" marker-end="url(#tip-%s)"/>`,
-		html.EscapeString(lineTitle(l)), path, path, class(l.State))
+	p.say(`<title>%s</title><path class="reach" d="%s"/>`, html.EscapeString(lineTitle(l)), whole.String())
 	switch l.State {
 	case Broken:
 		p.say(`<g class="sign"><circle cx="%.1f" cy="%.1f" r="8"/><path d="M%.1f %.1fl6 6m0-6l-6 6"/></g>`, x, y, x-3, y-3)
@@ -181,6 +241,16 @@ func (p *painter) line(r route) {
 		p.say("</a>")
 	}
 	p.say("</g>\n")
+}
+
+// href leads to the link that gives the line its state.
+func (l *Line) href() string {
+	for _, k := range l.Links {
+		if k.State == l.State {
+			return k.Href
+		}
+	}
+	return ""
 }
 
 // lineTitle says all there is to say of a line.
@@ -202,10 +272,8 @@ func lineTitle(l *Line) string {
 // what names a link by its protocol and address.
 func what(l Link) string { return strings.TrimSpace(l.Protocol + " " + l.Address) }
 
-// path gives the curve of a line, and where on it a sign can stand: on the part
-// that it shares with no other.
-func (p *painter) path(r route) (path string, x, y float64) {
-	a, b := r.stops[0], r.stops[len(r.stops)-1]
+// path gives the curve of a piece, and its middle.
+func (p *painter) path(a, b *place) (path string, x, y float64) {
 	switch {
 	case a == b: // something within one container
 		x, y = a.x+a.width/2, top(a.row)+boxHeight/2
@@ -216,36 +284,18 @@ func (p *painter) path(r route) (path string, x, y float64) {
 		return fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", from, base, from, base+deep, to, base+deep, to, base+1),
 			(from + to) / 2, base + deep*.75
 	}
-	var out strings.Builder
-	own := 1 // which piece is the line's own
-	if !mergesAtEnd(r.line) {
-		own = len(r.stops) - 1
+	down := b.row > a.row
+	x1, x2 := p.port(a, b, down), p.port(b, a, !down)
+	y1, y2, far, step := bottom(a.row), top(b.row), bottom(b.row), 1.0
+	if !down {
+		y1, y2, far, step = top(a.row), bottom(b.row), top(b.row), -1
 	}
-	for i := 1; i < len(r.stops); i++ {
-		from, to := r.stops[i-1], r.stops[i]
-		down := to.row > from.row
-		x1, x2 := p.port(from, to, down), p.port(to, from, !down)
-		y1, y2, step := bottom(from.row), top(to.row), 1.0
-		if !down {
-			y1, y2, step = top(from.row), bottom(to.row), -1
-		}
-		if i == 1 {
-			fmt.Fprintf(&out, "M%.1f %.1f", x1, y1)
-		}
-		bend := step * channel * .55
-		fmt.Fprintf(&out, "C%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1+bend, x2, y2-bend, x2, y2)
-		if to.node == nil {
-			far := bottom(to.row)
-			if !down {
-				far = top(to.row)
-			}
-			fmt.Fprintf(&out, "V%.1f", far)
-		}
-		if i == own {
-			x, y = (x1+x2)/2, (y1+y2)/2
-		}
+	bend := step * channel * .55
+	path = fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, x1, y1+bend, x2, y2-bend, x2, y2)
+	if b.node == nil {
+		path += fmt.Sprintf("V%.1f", far)
 	}
-	return out.String(), x, y
+	return path, (x1 + x2) / 2, (y1 + y2) / 2
 }
 
 func (p *painter) boxes() {

@@ -12,6 +12,7 @@ type Format string
 const (
 	FormatText       Format = "text" // for a person
 	FormatJSON       Format = "json" // for programs: docs/json.md
+	FormatHTML       Format = "html" // one file for a browser
 	FormatMarkdown   Format = "markdown"
 	FormatSARIF      Format = "sarif"
 	FormatJUnit      Format = "junit"
@@ -24,7 +25,7 @@ const (
 // Formats lists them, the default first.
 func Formats() []Format {
 	return []Format{
-		FormatText, FormatJSON, FormatMarkdown, FormatSARIF, FormatJUnit, FormatGitHub, FormatGitLab, FormatCheckstyle, FormatPrometheus,
+		FormatText, FormatJSON, FormatHTML, FormatMarkdown, FormatSARIF, FormatJUnit, FormatGitHub, FormatGitLab, FormatCheckstyle, FormatPrometheus,
 	}
 }
 
@@ -35,6 +36,8 @@ func Write(w io.Writer, r *Report, f Format, o TextOptions) error {
 		return Text(w, r, o)
 	case FormatJSON:
 		return JSON(w, r)
+	case FormatHTML:
+		return HTML(w, r)
 	case FormatMarkdown:
 		return Markdown(w, r)
 	case FormatSARIF:

@@ -16,6 +16,9 @@ need my_print_defaults mariadb-client-core # mariadb-install-db calls it, and do
 need dovecot dovecot-core
 need postfix postfix
 need turnserver coturn
+need dot graphviz
+# Ubuntu's chromium is a snap: there the tests that need a browser are skipped.
+! grep -qs '^ID=debian' /etc/os-release || need chromium chromium
 [ -e /usr/lib/postfix/postfix-ldap.so ] || missing="$missing postfix-ldap"
 [ -e /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"

@@ -41,6 +41,7 @@ var about = []struct {
 }{
 	{report.FormatText, "text", "-", "For a person at a terminal, and the only one with colours. The default."},
 	{report.FormatJSON, "json", "kopano.json", "For programs: everything, with a promise to stay as it is. [json.md](json.md) says what each field means, [report.schema.json](report.schema.json) is the schema."},
+	{report.FormatHTML, "", "kopano.html", "One page for a browser, to read, to send and to print: the verdict and the causes, the [map](map.md) with the state of each link, each finding with its place, its cure and what follows from it, then links, services and what was not checked. Point at a service or a line of the map to see what it is about, or follow it to its row. The page is one file, loads nothing, runs no script, and follows the light or dark theme of its reader. Text from files and servers stays text."},
 	{report.FormatMarkdown, "markdown", "kopano.md", "For a ticket, or for the summary of a job in GitHub Actions: `--report markdown=\"$GITHUB_STEP_SUMMARY\"`. It stays below the 1 MiB at which GitHub drops a summary; findings that do not fit are counted. Text from files and servers cannot become markup or call a person."},
 	{report.FormatSARIF, "json", "kopano.sarif", "SARIF 2.1.0, for GitHub code scanning (`github/codeql-action/upload-sarif`) and editors. Each rule comes with its explanation and its page, each finding with its fingerprint, related places and, where there is one right answer without a secret in it, the change that cures it. Suppressed findings are in it as such; links that were not checked are notifications of the invocation."},
 	{report.FormatJUnit, "xml", "kopano.xml", "JUnit XML for Jenkins, GitLab and others. One test for the run, one for each finding, one for each link. A test fails where it makes the run fail (`--fail-on`). What was to be checked and could not be is an error; what is suppressed, blocked, or was not asked for is skipped. So the tests are red exactly when the exit code is not 0."},
@@ -49,6 +50,15 @@ var about = []struct {
 	{report.FormatCheckstyle, "xml", "checkstyle.xml", "Checkstyle's XML, which many tools read (reviewdog, Jenkins' warnings plugin). It has findings only; the comment counts the rest."},
 	{report.FormatPrometheus, "text", "kopano_doctor.prom", "For the textfile collector of Prometheus' node exporter, from a timer: `--report prometheus=/var/lib/node_exporter/kopano_doctor.prom`. The file is replaced in one step, so the exporter never reads half of one. A link that was checked has `kopano_doctor_link_up` (1 or 0), `kopano_doctor_link_duration_seconds` and, where a certificate was looked at, `kopano_doctor_certificate_end_timestamp_seconds`: `(kopano_doctor_certificate_end_timestamp_seconds - time()) / 86400` are the days left, also when the file is old. Alert on `node_textfile_mtime_seconds` too: a run that does not happen finds nothing."},
 }
+
+// pictures show what the page looks like.
+const pictures = `
+![A page whose headline is "This deployment needs repair", with three causes, and the map with the broken links in red](img/report-three-causes.png)
+
+The same deployment when all is well:
+
+![A page whose headline is "No error was found", and the map with all links in green](img/report-healthy.png)
+`
 
 // Page writes the page, with a real report over the example in each format.
 func Page(ctx context.Context) ([]byte, error) {
@@ -74,6 +84,10 @@ All examples are of this deployment, looked at by two rules with ` + "`--offline
 ` + "```yaml\n" + example + "```\n")
 	for _, f := range about {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n    kopano-doctor check --report %s=%s\n", f.format, f.text, f.format, f.file)
+		if f.format == report.FormatHTML { // most of it is the style sheet
+			b.WriteString(pictures)
+			continue
+		}
 		var text bytes.Buffer
 		if err := report.Write(&text, r, f.format, report.TextOptions{}); err != nil {
 			return nil, err
