@@ -11,7 +11,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/kopano-doctor for this machine
@@ -27,6 +27,14 @@ image: ## make the image for helpers, on the engine that $(ENGINE) uses
 	CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/image/kopano-doctor ./cmd/kopano-doctor
 	for f in /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem; do [ ! -e $$f ] || { cp $$f bin/image/etc/ssl/certs/ca-certificates.crt; break; }; done
 	tar -C bin/image --owner=0 --group=0 -c . | $(ENGINE) import -c 'ENTRYPOINT ["/kopano-doctor"]' - $(IMAGE)
+
+.PHONY: release
+release: ## make archives, Debian packages, images, checksums and the list of modules in dist/
+	packaging/release.sh
+
+.PHONY: release-test
+release-test: ## make the release twice, compare, and try all of it (root, Debian, minutes)
+	packaging/test.sh
 
 .PHONY: demo
 demo: build servers ## run the doctor on the bundled deployment, with real servers and one fault

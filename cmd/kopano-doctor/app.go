@@ -55,6 +55,10 @@ func (p *program) run(args []string) int {
 		args = []string{"kopano-doctor"}
 	}
 	app := p.app()
+	if len(args) > 1 && args[1] == completeWord {
+		p.complete(app, args[2:])
+		return doctor.ExitOK
+	}
 	err := app.RunContext(ctx, reorder(app, args))
 	switch {
 	case ctx.Err() != nil:
@@ -145,12 +149,13 @@ Usage:
   kopano-doctor checks            list what is asked of the running services
   kopano-doctor config [DIR]      say which settings hold, and why
   kopano-doctor init [DIR]        write a file with settings, all switched off
+  kopano-doctor completion SHELL  write a script for bash, zsh or fish
   kopano-doctor version           print the version
   kopano-doctor COMMAND --help    explain a command
 `
 
 func (p *program) app() *cli.App {
-	commands := []*cli.Command{p.checkCommand(), p.waitCommand(), p.lintCommand(), p.mapCommand(), p.fixCommand(), p.configCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.versionCommand(), p.probeCommand()}
+	commands := []*cli.Command{p.checkCommand(), p.waitCommand(), p.lintCommand(), p.mapCommand(), p.fixCommand(), p.configCommand(), p.explainCommand(), p.rulesCommand(), p.checksCommand(), p.initCommand(), p.completionCommand(), p.versionCommand(), p.manCommand(), p.probeCommand()}
 	for _, c := range commands {
 		c.Before = p.readVariables
 	}
