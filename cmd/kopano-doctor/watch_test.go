@@ -169,12 +169,12 @@ func TestWatchSeesRenamedFiles(t *testing.T) {
 func TestWatchUsage(t *testing.T) {
 	good := harmless(t)
 	for says, args := range map[string][]string{
-		"--watch and --login":                {"--login", "x"},
-		"--watch and --write-baseline":       {"--write-baseline", filepath.Join(good, "b.json")},
-		"--report sarif=FILE":                {"--format", "sarif"},
-		"more than 0":                        {"--interval", "0s"},
-		"no deployment to look at":           {"--no-config", t.TempDir()},
-		"choose one of text, json, markdown": {"--format", "xml"},
+		"--watch and --login":          {"--login", "x"},
+		"--watch and --write-baseline": {"--write-baseline", filepath.Join(good, "b.json")},
+		"--report sarif=FILE":          {"--format", "sarif"},
+		"more than 0":                  {"--interval", "0s"},
+		"no deployment to look at":     {"--no-config", t.TempDir()},
+		"choose one of text, json":     {"--format", "xml"},
 	} {
 		if says != "no deployment to look at" {
 			args = append(args, good)
