@@ -17,6 +17,12 @@ import (
 
 func TestInterruptedRun(t *testing.T) {
 	dir := folder(t, map[string]string{"compose.yaml": small})
+	for _, command := range [][]string{{"check"}, {"check", "--watch"}, {"wait", "--for", "server-ldap"}} {
+		testInterrupted(t, dir, command)
+	}
+}
+
+func testInterrupted(t *testing.T, dir string, command []string) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		var stdout, stderr bytes.Buffer
 		p := &program{
@@ -30,12 +36,12 @@ func TestInterruptedRun(t *testing.T) {
 			}},
 		}
 		start := time.Now()
-		code := p.run([]string{"kopano-doctor", "check", dir})
+		code := p.run(append([]string{"kopano-doctor"}, append(command, dir)...))
 		if code != doctor.ExitInterrupted || stdout.Len() != 0 || stderr.String() != "kopano-doctor: interrupted\n" {
-			t.Errorf("%s: exit %d, standard output %q, standard error %q", s, code, &stdout, &stderr)
+			t.Errorf("%s, %s: exit %d, standard output %q, standard error %q", command, s, code, &stdout, &stderr)
 		}
 		if took := time.Since(start); took > 3*time.Second {
-			t.Errorf("%s: the run went on for %s", s, took)
+			t.Errorf("%s, %s: the run went on for %s", command, s, took)
 		}
 	}
 }

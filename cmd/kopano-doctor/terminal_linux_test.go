@@ -162,3 +162,32 @@ func TestSignalEndsTheProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestWaitOnATerminal(t *testing.T) {
+	screen := terminal(t)
+	p := process("wait", "--engine", "none", "--for", "server-database", "--timeout", "2s", "--resolve", "db:3306="+nobody(t), full)
+	p.Stderr = screen.tty
+	_ = p.Run() // its exit code is not what this is about
+	text := screen.all()
+	if !strings.Contains(text, "\r\x1b[Kwaited 0s of 2s: 0 of 1 link works; kopano_server → db") || !strings.Contains(text, "\r\x1b[Kkopano-doctor: after 2s, kopano_server → db does not work yet") {
+		t.Errorf("%q", text)
+	}
+	if strings.Contains(text, "\nwaited") || strings.Count(text, "\n") != 1 {
+		t.Errorf("more than one line stays: %q", text)
+	}
+}
+
+func TestWatchOnATerminal(t *testing.T) {
+	screen := terminal(t)
+	p := process("check", "--watch", "--offline", "--interval", "1s", harmless(t))
+	p.Stdout, p.Stderr = screen.tty, screen.tty
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen.shows(t, "nothing has changed; Ctrl-C ends")
+	_ = p.Process.Signal(syscall.SIGINT)
+	_ = p.Wait()
+	if text := screen.all(); p.ProcessState.ExitCode() != doctor.ExitInterrupted || !strings.HasSuffix(text, "\r\x1b[Kkopano-doctor: interrupted\r\n") {
+		t.Errorf("exit %d: %q", p.ProcessState.ExitCode(), text)
+	}
+}

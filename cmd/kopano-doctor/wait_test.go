@@ -129,6 +129,27 @@ func refusedLogins(t *testing.T, server *lab.MariaDB, password string) (n int) {
 	return n
 }
 
+// Several links log in to the directory with wrong passwords, in every round.
+func TestWaitBindsOnceWithAWrongPassword(t *testing.T) {
+	l := labtest.New(t)
+	server := labtest.MustStart(t, l.StartSlapd, lab.SlapdOptions{ReadonlyPassword: "another-secret"})
+	got, r := wait(t, full, "--for", "ldap", "--timeout", "8s", "--resolve", "ldap:389="+server.Address)
+	refused := 0
+	for _, l := range r.Links {
+		if l.Reason == "bad-credentials" {
+			refused++
+		}
+	}
+	if got.code != 1 || refused < 2 || !strings.Contains(got.stderr, "so as not to lock the account") {
+		t.Errorf("exit %d, %d links refused\n%s", got.code, refused, got.stderr)
+	}
+	for _, account := range []string{"cn=readonly", "cn=admin"} { // that of kopano_server and mail, and that of password-self-service
+		if n := strings.Count(server.Log(), `BIND dn="`+account+`,dc=example,dc=org"`); n != 1 {
+			t.Errorf("%s logged in %d times, want 1:\n%s", account, n, server.Log())
+		}
+	}
+}
+
 // The cause of what is waited for may be further away.
 func TestWaitNamesTheCause(t *testing.T) {
 	got, r := wait(t, full, "--for", "dagent-server", "--timeout", "2s", "--answer-timeout", "500ms",

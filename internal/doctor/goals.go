@@ -152,9 +152,17 @@ func (g goals) judge(l *diagnosis.Link, s *engine.Snapshot, eased map[string]boo
 }
 
 // settled reports whether what cannot be reached now will stay so: nobody says
-// what runs, or both ends run already.
+// what runs, or both ends run already, or have done what they are there for.
 func settled(e *kopano.Edge, s *engine.Snapshot) bool {
-	return s == nil || (e.From == nil || runs(s, e.From.Name)) && (e.To == nil || runs(s, e.To.Name))
+	return s == nil || (e.From == nil || ready(s, e.From.Name)) && (e.To == nil || ready(s, e.To.Name))
+}
+
+// ready: a service runs, or has ended well, as kopano_ssl does when it has made
+// the certificates.
+func ready(s *engine.Snapshot, service string) bool {
+	return runs(s, service) || slices.ContainsFunc(s.Of(service), func(c engine.Container) bool {
+		return c.State == engine.Exited && c.Exit == 0 && !c.OOMKilled
+	})
 }
 
 func runs(s *engine.Snapshot, service string) bool {

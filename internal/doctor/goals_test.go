@@ -96,6 +96,8 @@ func TestJudge(t *testing.T) {
 		{"what it calls does not run", needed, checks.Unchecked, checks.ReasonNoRoute, snapshot("a"), false, unmet},
 		{"both run, and nobody gets there", needed, checks.Unchecked, checks.ReasonNoRoute, both, false, unseen},
 		{"both run, and nobody gets there, of all", among, checks.Unchecked, checks.ReasonNoRoute, both, false, waived},
+		{"a service that has ended well", needed, checks.Unchecked, checks.ReasonNoRoute, ended(snapshot("a"), "b", 0), false, unseen},
+		{"a service that has failed", needed, checks.Unchecked, checks.ReasonNoRoute, ended(snapshot("a"), "b", 1), false, unmet},
 		{"no engine", calls, checks.Unchecked, checks.ReasonNoRoute, nil, false, unseen},
 		{"out of time", calls, checks.Unchecked, checks.ReasonDeadline, both, false, unmet},
 	} {
@@ -104,6 +106,11 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
+}
+
+func ended(s *engine.Snapshot, service string, code int) *engine.Snapshot {
+	s.Containers = append(s.Containers, engine.Container{Service: service, State: engine.Exited, Exit: code})
+	return s
 }
 
 // snapshot has a running container of each of the services.
