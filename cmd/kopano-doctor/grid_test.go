@@ -170,8 +170,11 @@ func (o outcome) written(got call, format report.Format, file string) error {
 	}[format])
 }
 
+// schemaFile is found before any test changes the folder.
+var schemaFile, _ = filepath.Abs("../../docs/report.schema.json")
+
 var reportSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	return jsonschema.NewCompiler().Compile("../../docs/report.schema.json")
+	return jsonschema.NewCompiler().Compile(schemaFile)
 })
 
 // keepsToSchema holds a JSON report against the schema that is promised.

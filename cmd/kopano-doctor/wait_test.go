@@ -27,6 +27,9 @@ func wait(t *testing.T, dir string, args ...string) (call, *report.Report) {
 	if err := json.Unmarshal([]byte(got.stdout), r); err != nil && got.code != 2 {
 		t.Fatalf("exit %d, %v\n%s\n%s", got.code, err, got.stdout, got.stderr)
 	}
+	if err := keepsToSchema(got.stdout); err != nil && got.code != 2 {
+		t.Error(err)
+	}
 	return got, r
 }
 
