@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,8 +13,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kopano-doctor/kopano-doctor/checks"
+	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/finding"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
 	"github.com/kopano-doctor/kopano-doctor/rules"
@@ -132,6 +135,34 @@ func TestNoSecretIsWritten(t *testing.T) {
 					if strings.Contains(text, form) {
 						t.Errorf("%s: the secret %q stands in the report as %q", format, s, form)
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestNoSecretIsOnAMap has a check say the secrets that the map's lines tell of.
+func TestNoSecretIsOnAMap(t *testing.T) {
+	secrets := planted()
+	dir := leakyDeployment(t, secrets)
+	_, check := tattler(secrets)
+	for _, f := range mapFormats {
+		var stdout, stderr bytes.Buffer
+		p := &program{
+			stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, rules: rules.All(),
+			checks: map[string]checks.Check{"server-ldap": check}, vantage: doctor.From, now: time.Now,
+		}
+		if code := p.run([]string{"kopano-doctor", "map", "--status", "--format", f.name, dir}); code != 1 {
+			t.Fatalf("%s: exit %d\n%s", f.name, code, stderr.String())
+		}
+		text := html.UnescapeString(stdout.String()) + unescaped.ReplaceAllString(stdout.String(), "$1") + stderr.String()
+		if f.name != "mermaid" && !strings.Contains(text, "«hidden»") { // that has no messages
+			t.Errorf("%s: what the check says is not on the map", f.name)
+		}
+		for _, s := range secrets {
+			for _, form := range spellings(s) {
+				if strings.Contains(text, form) {
+					t.Errorf("%s: the secret %q stands on the map as %q", f.name, s, form)
 				}
 			}
 		}

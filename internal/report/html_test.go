@@ -90,7 +90,7 @@ func TestABadPageIsFound(t *testing.T) {
 	ctx := browser(t, said.hear)
 	file := filepath.Join(t.TempDir(), "bad.html")
 	page := `<!DOCTYPE html><title>x</title><main><h1>a</h1><h3>b</h3><p style="color:#aaa;background:#fff">pale</p>
-<div style="width:2000px">wide</div><table><tr><td>1</table><a href="#nowhere">x</a><svg width="9" height="9"></svg><img src="http://127.0.0.1:1/x.png"><script>nothing()</script></main>`
+<div style="width:2000px">wide</div><p style="width:1em;overflow-wrap:anywhere">a column of single letters</p><table><tr><td>1</table><a href="#nowhere">x</a><svg width="9" height="9"></svg><img src="http://127.0.0.1:1/x.png"><script>nothing()</script></main>`
 	if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestABadPageIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"wider than the screen", "no language", "skips a level", "leads nowhere", "table without", "picture without", "contrast", "is loaded or run"} {
+	for _, want := range []string{"wider than the screen", "no language", "skips a level", "leads nowhere", "column of letters", "table without", "picture without", "contrast", "is loaded or run"} {
 		if !strings.Contains(strings.Join(wrong, "\n"), want) {
 			t.Errorf("%q is not found", want)
 		}
@@ -187,7 +187,7 @@ func TestPageTellsEverything(t *testing.T) {
 		}
 	}
 	for i, l := range r.Links {
-		if !strings.Contains(out, fmt.Sprintf(`<tr id="link-%d"><th scope="row">%s → %s`, i+1, l.From, l.To)) {
+		if !strings.Contains(out, fmt.Sprintf(`<tr id="link-%d" role="row"><th scope="row" role="rowheader">%s → %s`, i+1, l.From, l.To)) {
 			t.Errorf("%s is not told", l.ID)
 		}
 	}

@@ -14,6 +14,10 @@
     const style = getComputedStyle(e);
     if (/auto|scroll/.test(style.overflowX) && e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0) say('scrolls, and the keyboard does not reach it', e);
   }
+  for (const e of all('p,li,td,th,dd,caption,figcaption,h1,h2,h3')) {
+    const box = e.getBoundingClientRect();
+    if (e.textContent.trim().length > 20 && box.width > 0 && box.height > 200 && box.width < 60) say('a column of letters', e);
+  }
 
   // structure
   if (!document.documentElement.lang) say('no language');
