@@ -34,7 +34,7 @@ archive() {
 	mkdir -p "$in"
 	cp "$work/$1_$2/"* LICENSE README.md CHANGELOG.md "$in/"
 	if [ "$1" != windows ]; then
-		cp -r "$work/share/"* "$in/"
+		cp -r docker-compose.doctor.yml "$work/share/"* "$in/"
 	fi
 	find "$in" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 	if [ "$1" = windows ]; then

@@ -120,11 +120,14 @@ shells() {
 }
 
 image() {
+	local latest # somebody may use it: it is put back
+	latest=$("$ENGINE" image inspect --format '{{.Id}}' kopano-doctor:latest 2>/dev/null || true)
 	"$ENGINE" load --input "$DIST/kopano-doctor_${VERSION}_image_$arch.tar" >"$work/load.log" || fail "$(cat "$work/load.log")"
 	[ "$("$ENGINE" run --rm --network none --read-only --cap-drop ALL "kopano-doctor:$VERSION" version)" = "kopano-doctor version $VERSION" ] || fail "the image says another version"
 	"$ENGINE" run --rm --network none --read-only --cap-drop ALL --volume "$top/testdata/deployments/full:/site:ro" "kopano-doctor:$VERSION" check --offline /site >"$work/image.out" || fail "$(tail -n 5 "$work/image.out")"
 	has "$work/image.out" "No error was found in the files"
-	"$ENGINE" rmi "kopano-doctor:$VERSION" >/dev/null
+	"$ENGINE" rmi "kopano-doctor:$VERSION" kopano-doctor:latest >/dev/null
+	[ -z "$latest" ] || "$ENGINE" tag "$latest" kopano-doctor:latest
 	echo "image: loads and runs"
 }
 

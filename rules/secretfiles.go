@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -128,8 +129,9 @@ func projectFolder(in *Input) []finding.Finding {
 	}
 	var out []finding.Finding
 	for _, s := range in.Deployment.Services {
-		// The scheduler has Docker's socket and with it everything anyway.
-		if in.Topology.Role(s) == kopano.Scheduler {
+		// The scheduler has Docker's socket and with it everything anyway; this
+		// program, where it is a service, is there to read that folder.
+		if in.Topology.Role(s) == kopano.Scheduler || strings.HasPrefix(path.Base(s.Image), "kopano-doctor:") {
 			continue
 		}
 		for i, v := range s.Volumes {

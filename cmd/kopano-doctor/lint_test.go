@@ -209,3 +209,41 @@ func strip(report string) string {
 	lines := strings.Split(report, "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"duration_ms"`) }), "\n")
 }
+
+// The file that adds the doctor to a deployment must not be a fault itself.
+func TestDoctorAsAServiceIsNoFinding(t *testing.T) {
+	own, err := filepath.Abs("../../docker-compose.doctor.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := tree(t, nil)
+	full := filepath.Join(top, "site")
+	if err := os.CopyFS(full, os.DirFS(filepath.Join(filepath.Dir(own), "testdata/deployments/full"))); err != nil {
+		t.Fatal(err)
+	}
+	ids := func(args ...string) []string {
+		var r report.Report
+		got := run(t, []string{"PWD=" + full}, append([]string{"check", "--offline", "--format", "json"}, append(args, full)...)...)
+		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
+			t.Fatalf("%v\n%s", err, got.stderr)
+		}
+		var out []string
+		for _, f := range r.Findings {
+			out = append(out, f.Fingerprint+" "+f.ID+" "+f.Subject+": "+f.Message)
+		}
+		return out
+	}
+	var files []string
+	for _, name := range []string{"docker-compose.yml", "docker-compose.ports.yml", "docker-compose.db.yml", "docker-compose.ldap.yml", "docker-compose.mail.yml", "docker-compose.extras.yml"} {
+		files = append(files, "-f", filepath.Join(full, name))
+	}
+	before := ids(files...)
+	files = append(files, "-f", own)
+	for _, more := range [][]string{nil, {"--profile", "doctor"}} {
+		for _, f := range ids(append(files, more...)...) {
+			if !slices.Contains(before, f) {
+				t.Errorf("with %q there is a new finding: %s", more, f)
+			}
+		}
+	}
+}

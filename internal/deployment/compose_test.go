@@ -144,3 +144,48 @@ func compareEnvironment(t *testing.T, d *deployment.Deployment, config map[strin
 		}
 	}
 }
+
+// TestDoctorAsAService lets Docker Compose read the bundled deployment together
+// with the file that adds the doctor to it.
+func TestDoctorAsAService(t *testing.T) {
+	binary := composeBinary(t)
+	dir := filepath.Join(t.TempDir(), "site")
+	if err := os.CopyFS(dir, os.DirFS("../../testdata/deployments/full")); err != nil {
+		t.Fatal(err)
+	}
+	own, err := filepath.Abs("../../docker-compose.doctor.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := deployment.Options{Dir: dir}
+	for _, name := range []string{"docker-compose.yml", "docker-compose.ports.yml", "docker-compose.db.yml", "docker-compose.ldap.yml", "docker-compose.mail.yml", "docker-compose.extras.yml"} {
+		o.Files = append(o.Files, filepath.Join(dir, name))
+	}
+	o.Files = append(o.Files, own)
+	without, stderr, err := composeConfig(t, binary, o)
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	if _, there := without["services"].(map[string]any)["doctor"]; there {
+		t.Error("the doctor starts with the others")
+	}
+	o.Environ, o.Profiles = []string{"COMPOSE_PROFILES=doctor"}, []string{"doctor"}
+	with, stderr, err := composeConfig(t, binary, o)
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	service, _ := with["services"].(map[string]any)["doctor"].(map[string]any)
+	if service == nil {
+		t.Fatal("the profile does not enable the doctor")
+	}
+	for key, want := range map[string]any{"working_dir": dir, "read_only": true, "cap_drop": []any{"ALL"}} {
+		if !reflect.DeepEqual(service[key], want) {
+			t.Errorf("%s is %v, want %v", key, service[key], want)
+		}
+	}
+	d := load(t, o)
+	if !d.Accepted || len(d.Problems) > 0 {
+		t.Errorf("the loader says of it: %+v", d.Problems)
+	}
+	compare(t, "services", ourConfig(t, d)["services"], with["services"])
+}
