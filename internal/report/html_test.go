@@ -18,7 +18,10 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/doctor"
 	"github.com/kopano-doctor/kopano-doctor/internal/report"
+	"github.com/kopano-doctor/kopano-doctor/rules"
 )
 
 // browser starts a real Chromium without a window. Where there is none, the test
@@ -120,7 +123,9 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	said := make(complaints, 1000)
 	ctx := browser(t, said.hear)
-	for name, r := range samples() {
+	all := samples()
+	all["every service"] = everyService(t)
+	for name, r := range all {
 		file := filepath.Join(t.TempDir(), "report.html")
 		if err := os.WriteFile(file, []byte(render(t, r, report.FormatHTML, report.TextOptions{})), 0o644); err != nil {
 			t.Fatal(err)
@@ -143,6 +148,25 @@ func TestPageInABrowser(t *testing.T) {
 	if heard := said.all(); heard != "" {
 		t.Errorf("the browser says: %s", heard)
 	}
+}
+
+// everyService is the report over the deployment that has every system, with its
+// links in every state by turns.
+func everyService(t *testing.T) *report.Report {
+	t.Helper()
+	out, err := doctor.Check(t.Context(), doctor.Options{Deployment: deployment.Options{Dir: "../../testdata/deployments/full"}, Offline: true, Rules: rules.All()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := out.Report
+	for i := range r.Links {
+		l := &r.Links[i]
+		l.Status = []string{"ok", "broken", "unchecked", "unchecked"}[i%4]
+		l.Reason = []string{"", "refused", "blocked", "no-route"}[i%4]
+		l.Rung = []string{"ask", "dial", "", ""}[i%4]
+	}
+	r.Summary = report.Summarise(r.Findings, r.Links)
+	return r
 }
 
 // open shows a page and asks it something, which gives a list.
