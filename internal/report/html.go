@@ -173,6 +173,12 @@ func (p *htmlPage) Causes() []*htmlStory {
 	return nil
 }
 
+// First gives the causes that head the page, and Further counts the others.
+func (p *htmlPage) First() []*htmlStory { return p.Causes()[:min(maxNames, len(p.Causes()))] }
+
+// Further counts the causes that First leaves out.
+func (p *htmlPage) Further() int { return len(p.Causes()) - len(p.First()) }
+
 // verdict says what the report comes to: a headline, a sentence, a colour.
 func (p *htmlPage) verdict() (headline, lead, tone string) {
 	s, causes := p.Summary, len(p.Causes())
@@ -183,10 +189,17 @@ func (p *htmlPage) verdict() (headline, lead, tone string) {
 	}
 	switch missed := p.missed(); {
 	case causes > 0 && p.tried() && down > 0:
-		return "This deployment needs repair", fmt.Sprintf("%s of %s cannot work. Begin with the first of %s.",
-			count(down+p.blocked(), "link"), fmt.Sprint(len(p.Report.Links)), count(causes, "cause")), "error"
+		begin := "One thing is the cause."
+		if causes > 1 {
+			begin = fmt.Sprintf("Begin with the first of %d causes.", causes)
+		}
+		return "This deployment needs repair", fmt.Sprintf("%d of %s cannot work. %s", down+p.blocked(), count(len(p.Report.Links), "link"), begin), "error"
 	case causes > 0:
-		return "This deployment needs repair", fmt.Sprintf("%s found. Begin with the first.", were(causes, "error")), "error"
+		lead := were(causes, "error") + " found."
+		if causes > 1 {
+			lead += " Begin with the first."
+		}
+		return "This deployment needs repair", lead, "error"
 	case missed > 0:
 		return "No error was found" + known + ", but not everything could be checked",
 			fmt.Sprintf("%s could not be checked: that is no clean bill of health.", count(missed, "link")), "warning"
