@@ -88,6 +88,7 @@ func (f *checkFlags) flags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.StringSliceFlag{Name: "report", Usage: "write one more report: `FORMAT=FILE`, with - for standard output; may be given again"},
 		&cli.GenericFlag{Name: "fail-on", Value: f.failOn, Usage: "exit with 1 when there is a finding of this severity or above"},
+		&cli.BoolFlag{Name: "verbose", Usage: "in the text, show every link that works, with what proved it"},
 	}, f.liveFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "login", Usage: "sign a test user in everywhere a person does; `FILE` has username and password, - is standard input"},
 		&cli.BoolFlag{Name: "login-shared", Usage: "take the file of --login although other users of this machine may read it"},
@@ -160,7 +161,7 @@ func (p *program) check(c *cli.Context, f *checkFlags) error {
 	if err != nil {
 		return fmt.Errorf("no deployment to look at: %w", err)
 	}
-	if err := p.writeReports(reports, outcome.Report, f.color.value); err != nil {
+	if err := p.writeReports(reports, outcome.Report, f.color.value, c.Bool("verbose")); err != nil {
 		return err
 	}
 	if login != nil && !slices.ContainsFunc(outcome.Report.Links, func(l report.Link) bool { return strings.HasPrefix(l.ID, "login-") }) {

@@ -166,7 +166,7 @@ func TestCheckOnTheEngine(t *testing.T) {
 		}
 	})
 	t.Run("by those who may ask and not enter", func(t *testing.T) {
-		r, _ := asUser(t, 65534, socketGroup(t), nil, p.Dir)
+		r, _ := asUser(t, 65534, socketGroup(t), nil, "--helper-image", p.Name+"/none", p.Dir)
 		if r.Engine.Containers != 5 || !strings.Contains(r.Engine.Note, "run as root") {
 			t.Errorf("engine: %+v", r.Engine)
 		}

@@ -102,7 +102,7 @@ func (p *program) drawMap(c *cli.Context, f *checkFlags, format string) error {
 	var b bytes.Buffer
 	for _, known := range mapFormats {
 		if known.name == format {
-			err = known.write(&b, m, depmap.TextOptions(text))
+			err = known.write(&b, m, depmap.TextOptions{Color: text.Color, ASCII: text.ASCII})
 		}
 	}
 	if err != nil {

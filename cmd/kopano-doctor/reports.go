@@ -71,11 +71,13 @@ func sameFile(a, b string) bool {
 
 // writeReports writes a report everywhere. One that cannot be written keeps
 // none of the others from it.
-func (p *program) writeReports(all []destination, r *report.Report, colour string) error {
+func (p *program) writeReports(all []destination, r *report.Report, colour string, verbose bool) error {
 	var failed []error
 	for _, d := range all {
 		var text bytes.Buffer
-		err := report.Write(&text, r, d.format, p.textOptions(colour, d.out))
+		o := p.textOptions(colour, d.out)
+		o.Verbose = verbose
+		err := report.Write(&text, r, d.format, o)
 		if err == nil {
 			err = d.out.write(text.Bytes())
 		}

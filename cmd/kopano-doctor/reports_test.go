@@ -76,7 +76,7 @@ func TestAReportThatCannotBeWrittenSpoilsNoOther(t *testing.T) {
 	// A folder in the way, as one that came after the places were looked at.
 	err := p.writeReports([]destination{
 		{report.FormatJSON, &output{file: to}}, {report.FormatSARIF, &output{file: good}}, {report.FormatText, &output{stdout: &stdout}},
-	}, &report.Report{}, "never")
+	}, &report.Report{}, "never", false)
 	if err == nil {
 		t.Error("no error")
 	}

@@ -112,7 +112,7 @@ func (p *program) wait(c *cli.Context, f *checkFlags, whole time.Duration) error
 	case err != nil:
 		return fmt.Errorf("no deployment to look at: %w", err)
 	}
-	if err := p.writeReports(reports, waited.Report, f.color.value); err != nil {
+	if err := p.writeReports(reports, waited.Report, f.color.value, false); err != nil {
 		return err
 	}
 	if waited.Skipped > 0 {

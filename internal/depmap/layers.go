@@ -57,6 +57,24 @@ func layerOf(r kopano.Role) layer {
 	return layerOperation
 }
 
+// Groups are the titles of the map's rows, from the outside in.
+func Groups() []string {
+	out := make([]string, 0, layerCount)
+	for l := range layerCount {
+		out = append(out, l.title())
+	}
+	return out
+}
+
+// GroupOf gives the title of the row in which services of a role stand; clients
+// stand outside.
+func GroupOf(r kopano.Role) string {
+	if r == kopano.Client {
+		return layerOutside.title()
+	}
+	return layerOf(r).title()
+}
+
 func does(r kopano.Role) string {
 	if s := kopano.SystemOf(r); s != nil {
 		return s.Title

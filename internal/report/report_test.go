@@ -280,3 +280,15 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
+
+func TestVerboseShowsWhatProvedEachLink(t *testing.T) {
+	for verbose, want := range map[bool]bool{true: true, false: false} {
+		var out strings.Builder
+		if err := report.Text(&out, sample(), report.TextOptions{Verbose: verbose}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out.String(), "12 users found"); got != want {
+			t.Errorf("verbose %v: %s", verbose, out.String())
+		}
+	}
+}

@@ -13,12 +13,14 @@ import (
 type TextOptions struct {
 	Color bool
 	ASCII bool // the terminal knows no UTF-8: plain symbols and arrows
+
+	Verbose bool // a line and the proof for each link that works, not only for groups of them
 }
 
 // Text writes the report for a person: what is wrong, each cause with its
 // consequences, then the links, then the totals.
 func Text(w io.Writer, r *Report, o TextOptions) error {
-	p := &printer{report: r, style: newStyle(o)}
+	p := &printer{report: r, style: newStyle(o), verbose: o.Verbose}
 	p.header()
 	p.findings()
 	p.links()
@@ -32,6 +34,8 @@ type printer struct {
 	report *Report
 	style  style
 	out    bytes.Buffer
+
+	verbose bool
 }
 
 // style holds the paint of one writer; nothing about colours is global.

@@ -6,28 +6,123 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kopano-doctor/kopano-doctor/internal/depmap"
+	"github.com/kopano-doctor/kopano-doctor/internal/kopano"
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
 // few is how many unchecked links with one and the same reason get a line each.
 const few = 3
 
-// links writes a line per link: the broken ones, those that work, and those
-// that were not checked.
+// links writes a line per link that is broken or was not checked, and one per
+// group of those that work.
 func (p *printer) links() {
 	if len(p.report.Links) == 0 {
 		return
 	}
 	p.line("%s", p.style.bold.Sprint("Links"))
-	for _, status := range []string{"broken", "ok"} {
-		for i := range p.report.Links {
-			if l := &p.report.Links[i]; l.Status == status {
-				p.link(l)
-			}
-		}
+	if p.verbose {
+		p.each("broken")
+		p.each("ok")
+	} else {
+		p.broken()
+		p.working()
 	}
 	p.unchecked()
 	p.line("")
+}
+
+// each writes a line for each link of a status.
+func (p *printer) each(status string) {
+	for i := range p.report.Links {
+		if l := &p.report.Links[i]; l.Status == status {
+			p.link(l)
+		}
+	}
+}
+
+// broken writes a line for each link that is broken by itself, and counts those
+// that are so because of something that stands above.
+func (p *printer) broken() {
+	following := 0
+	for i := range p.report.Links {
+		switch l := &p.report.Links[i]; {
+		case l.Status != "broken":
+		case p.follows(l):
+			following++
+		default:
+			p.link(l)
+		}
+	}
+	if following > 0 {
+		p.hanging(margin, margin+"    ", p.style.brokenSymbol+" ", p.style.red,
+			fmt.Sprintf("%s broken as a consequence, named above under Therefore; --verbose shows each", are(following)))
+	}
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "1 link is"
+	}
+	return fmt.Sprintf("%d links are", n)
+}
+
+// follows reports whether all that was seen on a link has a cause elsewhere.
+func (p *printer) follows(l *Link) bool {
+	name := l.From + " → " + l.To
+	own := 0
+	for _, fp := range l.Findings {
+		f := p.byPrint(fp)
+		if f == nil || f.Severity != "error" || f.Kind != "live" || f.Subject != name {
+			continue
+		}
+		if f.Cause == nil {
+			return false
+		}
+		own++
+	}
+	return own > 0
+}
+
+// working writes a line for each group of links that work, by where they start:
+// in a healthy deployment that is all there is to read.
+func (p *printer) working() {
+	roles := map[string]kopano.Role{}
+	for _, s := range p.report.Services {
+		roles[s.Name] = kopano.Role(s.Role)
+	}
+	groups := map[string][]*Link{}
+	for i := range p.report.Links {
+		l := &p.report.Links[i]
+		if l.Status != "ok" {
+			continue
+		}
+		role, known := roles[l.From]
+		if !known {
+			role = kopano.Client
+		}
+		group := depmap.GroupOf(role)
+		groups[group] = append(groups[group], l)
+	}
+	for _, group := range depmap.Groups() {
+		if links := groups[group]; len(links) > 0 {
+			p.hanging(margin, margin+"    ", p.style.okSymbol+" ", p.style.green, group+": "+p.worked(links))
+		}
+	}
+}
+
+// worked counts links that work, and names the slowest of many.
+func (p *printer) worked(links []*Link) string {
+	if len(links) == 1 {
+		return fmt.Sprintf("%s, %s", p.linkName(links[0]), duration(links[0].DurationMS))
+	}
+	slowest := links[0]
+	for _, l := range links {
+		if l.DurationMS > slowest.DurationMS {
+			slowest = l
+		}
+	}
+	return fmt.Sprintf("%d links work; the slowest is %s with %s", len(links), ends(slowest), duration(slowest.DurationMS))
 }
 
 func (p *printer) link(l *Link) {

@@ -27,6 +27,7 @@ if ! docker image inspect "$base" >/dev/null 2>&1; then
 	fi
 	docker import "$root" "$base" >/dev/null
 fi
+before=$(docker image inspect -f '{{.Id}}' kopano-doctor-lab/play:1 2>/dev/null || true)
 context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 cp "$play" "$context/play"
@@ -42,3 +43,7 @@ DOCKER_BUILDKIT=0 docker build -q -t kopano-doctor-lab/play:1 "$context" >/dev/n
 for name in "$@"; do
 	docker tag kopano-doctor-lab/play:1 "$name"
 done
+now=$(docker image inspect -f '{{.Id}}' kopano-doctor-lab/play:1)
+if [ -n "$before" ] && [ "$before" != "$now" ]; then
+	docker rmi "$before" >/dev/null 2>&1 || true # kept while a container uses it
+fi
