@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
+	"time"
 )
 
 // Lab is a folder and the servers that run in it.
@@ -45,10 +47,24 @@ func (l *Lab) Close() error {
 	l.mu.Unlock()
 	var errs []error
 	for i := len(closers) - 1; i >= 0; i-- {
-		errs = append(errs, closers[i]())
+		errs = append(errs, closeInTime(closers[i]))
 	}
 	errs = append(errs, os.RemoveAll(l.Dir))
 	return errors.Join(errs...)
+}
+
+// closeInTime keeps a server that does not end from stopping whoever closes the
+// lab for ever, and says where it hangs.
+func closeInTime(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(startTime):
+		stacks := make([]byte, 1<<18)
+		return fmt.Errorf("a server of the lab did not end within %s:\n%s", startTime, stacks[:runtime.Stack(stacks, true)])
+	}
 }
 
 // OnClose has f called when the lab closes.
