@@ -41,8 +41,8 @@ archives() {
 	for f in LICENSE README.md CHANGELOG.md man/kopano-doctor.1 completions/kopano-doctor.bash; do
 		[ -s "$work/archive/$f" ] || fail "the archive lacks $f"
 	done
-	if readelf -d "$work/archive/kopano-doctor" | grep -q NEEDED; then fail "the program is not static"; fi
-	unzip -l "$DIST/kopano-doctor_${VERSION}_windows_amd64.zip" | grep -q '/kopano-doctor\.exe$' || fail "the zip lacks the program"
+	if readelf -d "$work/archive/kopano-doctor" | grep NEEDED; then fail "the program is not static"; fi
+	unzip -l "$DIST/kopano-doctor_${VERSION}_windows_amd64.zip" | grep '/kopano-doctor\.exe$' >/dev/null || fail "the zip lacks the program"
 	echo "archives: fine"
 }
 
@@ -67,7 +67,7 @@ debian() {
 	cp "$deb" "$work/root/tmp/k.deb"
 	chroot "$work/root" dpkg --install /tmp/k.deb >"$work/install.log" 2>&1 || fail "$(cat "$work/install.log")"
 	rm "$work/root/tmp/k.deb"
-	chroot "$work/root" kopano-doctor version | grep -q " $VERSION\$" || fail "the installed program says another version"
+	chroot "$work/root" kopano-doctor version | grep " $VERSION\$" || fail "the installed program says another version"
 	chroot "$work/root" dpkg --verify kopano-doctor | grep . && fail "files of the package are not as they should be"
 	[ -s "$work/root/usr/share/man/man1/kopano-doctor.1.gz" ] || [ -e "$work/root/etc/dpkg/dpkg.cfg.d/excludes" ] || fail "there is no manual"
 	chroot "$work/root" dpkg --purge kopano-doctor >"$work/purge.log" 2>&1 || fail "$(cat "$work/purge.log")"

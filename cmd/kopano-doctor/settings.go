@@ -136,8 +136,13 @@ func (p *program) readConfig(c *cli.Context, s *settings, dir string) error {
 		}
 		return nil
 	}
-	s.config, err = config.Load(file, dir, doctor.IDs(p.rules))
-	if err != nil {
+	loaded, err := config.Load(file, dir, doctor.IDs(p.rules))
+	switch {
+	case err == nil:
+		s.config = loaded
+	case !c.IsSet("config") && !exists(file): // it was taken away after it was found
+		return p.readConfig(c, s, dir)
+	default:
 		return fmt.Errorf("the settings cannot be read: %w", err)
 	}
 	return nil
