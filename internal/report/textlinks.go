@@ -11,7 +11,7 @@ import (
 	"github.com/kopano-doctor/kopano-doctor/internal/vantage"
 )
 
-// few is how many unchecked links with one and the same reason get a line each.
+// few is how many links that need no line of their own get one all the same.
 const few = 3
 
 // links writes a line per link that is broken or was not checked, and one per
@@ -42,29 +42,26 @@ func (p *printer) each(status string) {
 }
 
 // broken writes a line for each link that is broken by itself, and counts those
-// that are so because of something that stands above.
+// that are so because of something that stands above, when they are many.
 func (p *printer) broken() {
-	following := 0
+	var following []*Link
 	for i := range p.report.Links {
 		switch l := &p.report.Links[i]; {
 		case l.Status != "broken":
 		case p.follows(l):
-			following++
+			following = append(following, l)
 		default:
 			p.link(l)
 		}
 	}
-	if following > 0 {
-		p.hanging(margin, margin+"    ", p.style.brokenSymbol+" ", p.style.red,
-			fmt.Sprintf("%s broken as a consequence, named above under Therefore; --verbose shows each", are(following)))
+	if len(following) <= few {
+		for _, l := range following {
+			p.link(l)
+		}
+		return
 	}
-}
-
-func are(n int) string {
-	if n == 1 {
-		return "1 link is"
-	}
-	return fmt.Sprintf("%d links are", n)
+	p.hanging(margin, margin+"    ", p.style.brokenSymbol+" ", p.style.red,
+		fmt.Sprintf("%d links are broken as a consequence, named above under Therefore; --verbose shows each", len(following)))
 }
 
 // follows reports whether all that was seen on a link has a cause elsewhere.
