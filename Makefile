@@ -41,7 +41,7 @@ demo: build servers ## run the doctor on the bundled deployment, with real serve
 	$(GO) run ./internal/lab/demo -doctor $(BINARY) -deployment testdata/deployments/full
 
 .PHONY: test
-test: servers compose-tool ## install what the tests need and run them all
+test: servers podman compose-tool ## install what the tests need and run them all
 	$(GO) test $(GOTESTFLAGS) ./...
 
 .PHONY: mutations
@@ -66,13 +66,17 @@ docs: ## write the generated pages of docs/ anew
 	cp internal/config/kopano-doctor.schema.json docs/
 
 .PHONY: cover
-cover: servers compose-tool ## run the tests with coverage, per package and in all
+cover: servers podman compose-tool ## run the tests with coverage, per package and in all
 	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -n 1
 
 .PHONY: servers
 servers: ## install the real servers that tests and demo talk to, when they are missing
 	testdata/lab/install.sh
+
+.PHONY: podman
+podman: ## install Podman, which tests of the container engine talk to
+	testdata/lab/install.sh podman
 
 .PHONY: lab-up
 lab-up: build compose-tool ## start the lab: the whole deployment on a container engine, with real servers and stand-ins

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,7 @@ var ErrDenied = errors.New("this user may not use the container engine")
 type Client struct {
 	api     *client.Client
 	address address
+	podman  atomic.Bool // it said so when it was looked at
 }
 
 // Open finds the engine and asks it for a sign of life: at flag, the value of

@@ -41,6 +41,7 @@ type LogLine struct {
 func (c *Client) LogTail(ctx context.Context, container string, last int, since time.Time) ([]LogLine, error) {
 	options := client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(last), Timestamps: true}
 	if !since.IsZero() {
+		since = c.logBegin(since)
 		options.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
 	}
 	lines, err := c.readLines(ctx, container, options, last)
@@ -59,6 +60,18 @@ func (c *Client) LogTail(ctx context.Context, container string, last int, since 
 		}
 	}
 	return out, nil
+}
+
+// logBegin gives the time from which on the lines of a container's run must be
+// asked for. Podman notes a start some milliseconds after the container has
+// begun, so that one that fails at once has said everything before it
+// (libpod/oci_conmon_common.go), and it counts the times of lines in whole
+// seconds (pkg/api/handlers/compat/logs.go). Seen with Podman 4.3.1.
+func (c *Client) logBegin(since time.Time) time.Time {
+	if c.podman.Load() {
+		return since.Truncate(time.Second).Add(-time.Second)
+	}
+	return since
 }
 
 func (c *Client) readLines(ctx context.Context, container string, options client.ContainerLogsOptions, last int) ([]string, error) {

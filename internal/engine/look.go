@@ -91,6 +91,7 @@ func (c *Client) info(ctx context.Context) (Info, error) {
 		for _, part := range version.Components {
 			out.Podman = out.Podman || strings.HasPrefix(part.Name, "Podman")
 		}
+		c.podman.Store(out.Podman)
 	}
 	return out, nil
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the real servers that the tests and the demo talk to, from Debian's
 # or Ubuntu's packages, and only those that are missing: where all are there it
-# asks for nothing. Installing needs root or sudo; nothing else here does.
+# asks for nothing. Installing needs root or sudo; nothing else here does. With
+# the word podman it also installs Podman, which only the tests need.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -23,6 +24,7 @@ need dot graphviz
 [ -e /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -e /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+[ "${1:-}" != podman ] || need podman podman
 
 [ -n "$missing" ] || exit 0
 # each name once

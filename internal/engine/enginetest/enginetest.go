@@ -36,6 +36,7 @@ type Project struct {
 
 	t      testing.TB
 	API    *client.Client
+	host   string   // of the engine; "" for the one that DOCKER_HOST names, or the default
 	images []string // IDs of what was imported
 }
 
@@ -52,7 +53,24 @@ func Start(t testing.TB, files map[string]string) *Project {
 // Prepare is Start without `docker compose up`.
 func Prepare(t testing.TB, files map[string]string) *Project {
 	t.Helper()
-	api, err := client.New()
+	return prepare(t, "", files)
+}
+
+// StartOn is Start on the engine at host, as Podman's: "unix:///…".
+func StartOn(t testing.TB, host string, files map[string]string) *Project {
+	t.Helper()
+	p := prepare(t, host, files)
+	p.Compose("up", "-d")
+	return p
+}
+
+func prepare(t testing.TB, host string, files map[string]string) *Project {
+	t.Helper()
+	var options []client.Opt
+	if host != "" {
+		options = append(options, client.WithHost(host))
+	}
+	api, err := client.New(options...)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -65,7 +83,7 @@ func Prepare(t testing.TB, files map[string]string) *Project {
 	_, _ = rand.Read(id)
 	name := "kdt" + hex.EncodeToString(id)
 	p := &Project{Name: name, Dir: filepath.Join(t.TempDir(), name), Image: "kopano-doctor-test/" + name + ":1",
-		Subnet: fmt.Sprintf("172.30.%d", id[0]), t: t, API: api}
+		Subnet: fmt.Sprintf("172.30.%d", id[0]), t: t, API: api, host: host}
 	p.importImage(p.Image)
 	if err := os.Mkdir(p.Dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -125,6 +143,9 @@ func (p *Project) compose(args ...string) (string, error) {
 	cmd := exec.Command(composeBinary(p.t), append([]string{"--progress", "quiet"}, args...)...)
 	cmd.Dir = p.Dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.t.TempDir(), "PWD=" + p.Dir}
+	if p.host != "" {
+		cmd.Env = append(cmd.Env, "DOCKER_HOST="+p.host)
+	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
