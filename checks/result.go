@@ -135,7 +135,7 @@ func (c *climb) to(host string) string {
 func (c *climb) network(f *failure, host string, port int) finding.Finding {
 	title, remedy := c.networkAdvice(f, host, port)
 	message := fmt.Sprintf("%s (%s calls it %s%s)", f.Message, c.from(), net.JoinHostPort(host, strconv.Itoa(port)), c.bySetting())
-	return c.finding(f.Reason, c.target.Edge.Locations(), title, message, remedy)
+	return c.names(f, host, c.finding(f.Reason, c.target.Edge.Locations(), title, message, remedy))
 }
 
 // bySetting names the setting that gave the address: ", from KCCONF_…".

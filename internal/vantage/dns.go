@@ -112,6 +112,20 @@ func readHosts(data []byte) map[string][]netip.Addr {
 	return hosts
 }
 
+// HostsEntries gives the addresses that a hosts file has for a name.
+func HostsEntries(hosts []byte, name string) []netip.Addr { return readHosts(hosts)[normalHost(name)] }
+
+// NameServers gives the name servers of a resolv.conf.
+func NameServers(resolv []byte) []netip.Addr {
+	var out []netip.Addr
+	for _, s := range newResolver(nil, resolv).servers {
+		if a, err := netip.ParseAddrPort(s); err == nil {
+			out = append(out, a.Addr())
+		}
+	}
+	return out
+}
+
 // lookup gives the addresses of a name, IPv4 first; the error is a *net.DNSError.
 func (r *resolver) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if found := r.hosts[normalHost(host)]; len(found) > 0 {

@@ -304,3 +304,21 @@ func (a *archive) close() io.Reader {
 	}
 	return &a.buf
 }
+
+// AddHost writes a line into the hosts file of a service's container, as
+// somebody in it would.
+func (p *Project) AddHost(service, line string) {
+	p.t.Helper()
+	got, err := p.API.ContainerInspect(p.t.Context(), p.Container(service), client.ContainerInspectOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	f, err := os.OpenFile(got.Container.HostsPath, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteString(line + "\n")
+		_ = f.Close()
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
