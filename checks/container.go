@@ -37,6 +37,7 @@ const (
 	ReasonOrphan      Reason = "orphan"
 	ReasonDisk        Reason = "disk-full"
 	ReasonOpenFiles   Reason = "open-files"
+	ReasonEngineClock Reason = "clock"
 
 	ReasonLog          Reason = "log-says"
 	ReasonJobContainer Reason = "job-container"
@@ -62,6 +63,7 @@ func ContainerReasons() []ReasonDoc {
 		{ReasonMounts, Runs, "The container lacks a mount that the files give it, or has something else there."},
 		{ReasonDisk, Runs, "The disk behind a volume that holds data is full, or nearly: less than 100 MB free is an error, less than a twentieth (and 5 GB) a warning; inodes alike. Seen as root on the engine's machine."},
 		{ReasonOpenFiles, Runs, "A process has nine tenths of the files and connections open that it may. Seen as root on the engine's machine."},
+		{ReasonEngineClock, Runs, "The clock of the engine's machine, which all containers share, and this machine's differ by more than two minutes; a warning."},
 		{ReasonLog, Runs, "The service runs and is not reached, and its log says why. Only where no check has looked at what the line is about."},
 		{ReasonJobContainer, Runs, "A job of the scheduler runs in a container that has another name on the engine."},
 		{ReasonJobFailed, Runs, "The last run of a job of the scheduler failed, by its log."},
@@ -87,6 +89,7 @@ func Containers(t *kopano.Topology, s *engine.Snapshot) []finding.Finding {
 		return nil
 	}
 	c := &comparison{topology: t, snapshot: s}
+	c.clock()
 	if c.noneRuns() {
 		c.orphans()
 		return c.found

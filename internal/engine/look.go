@@ -78,10 +78,12 @@ func (c *Client) info(ctx context.Context) (Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	out := Info{Address: c.address.host, API: c.api.ClientVersion(), Remote: !c.address.local()}
+	asked := time.Now()
 	got, err := c.api.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return out, explain(c.address, err)
 	}
+	out.Ahead = ahead(moment(got.Info.SystemTime), asked, time.Now())
 	out.Version, out.Name, out.System = clip(got.Info.ServerVersion, 60), clip(got.Info.Name, 100), clip(got.Info.OperatingSystem, 100)
 	for _, o := range got.Info.SecurityOptions {
 		out.Rootless = out.Rootless || strings.Contains(o, "rootless")
@@ -94,6 +96,20 @@ func (c *Client) info(ctx context.Context) (Info, error) {
 		c.podman.Store(out.Podman)
 	}
 	return out, nil
+}
+
+// ahead gives how far a clock is ahead that was read at some time between two
+// moments of ours: 0 when it may be the same as ours.
+func ahead(theirs, before, after time.Time) time.Duration {
+	switch {
+	case theirs.IsZero():
+		return 0
+	case theirs.Before(before):
+		return theirs.Sub(before)
+	case theirs.After(after):
+		return theirs.Sub(after)
+	}
+	return 0
 }
 
 // list gives every container that Compose made.

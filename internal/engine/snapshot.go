@@ -27,6 +27,11 @@ type Info struct {
 	Podman   bool
 	Rootless bool
 	Remote   bool // not reached over a socket of this machine
+
+	// Ahead is how far the engine's clock is ahead of this machine's, negative
+	// when it is behind, at least: what the question took is taken off. 0 when
+	// the engine does not tell its time.
+	Ahead time.Duration
 }
 
 // Image is what the engine has under a name that the files use.
