@@ -146,5 +146,9 @@ func TestHealthy(t *testing.T) {
 	for _, l := range a.report.Links {
 		slowest = max(slowest, float64(l.DurationMS)/1000)
 	}
+	// All links are tried at once.
+	if took := float64(a.report.DurationMS) / 1000; took > slowest+1 {
+		t.Errorf("the run took %.2f s, and the slowest link %.2f s", took, slowest)
+	}
 	t.Logf("%d links ok in %s; the slowest took %.2f s", a.report.Summary.LinksOK, a.took.Round(time.Millisecond), slowest)
 }
