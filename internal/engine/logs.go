@@ -63,7 +63,9 @@ func (c *Client) LogTail(ctx context.Context, container string, last int, since 
 }
 
 // logBegin gives the time from which on the lines of a container's run must be
-// asked for. Podman notes a start some milliseconds after the container has
+// asked for. Docker notes a start when the container's first process has begun,
+// so that one that fails at once may have said everything before it: seen with
+// Docker 20.10 on a busy machine. Podman notes a start some milliseconds after the container has
 // begun, so that one that fails at once has said everything before it
 // (libpod/oci_conmon_common.go), and it counts the times of lines in whole
 // seconds (pkg/api/handlers/compat/logs.go). Seen with Podman 4.3.1.
@@ -71,7 +73,7 @@ func (c *Client) logBegin(since time.Time) time.Time {
 	if c.podman.Load() {
 		return since.Truncate(time.Second).Add(-time.Second)
 	}
-	return since
+	return since.Add(-time.Second)
 }
 
 func (c *Client) readLines(ctx context.Context, container string, options client.ContainerLogsOptions, last int) ([]string, error) {

@@ -31,7 +31,7 @@ type Project struct {
 	Dir   string
 	Image string
 	// Name is what files name OWNNAME, and Name-shared what they name SHARED.
-	// Subnet is what files name SUBNET: three numbers of an address, as 172.30.7.
+	// Subnet is what files name SUBNET: three numbers of an address, as 10.213.7: outside of what the engine gives to networks by itself.
 	Subnet string
 
 	t      testing.TB
@@ -83,7 +83,7 @@ func prepare(t testing.TB, host string, files map[string]string) *Project {
 	_, _ = rand.Read(id)
 	name := "kdt" + hex.EncodeToString(id)
 	p := &Project{Name: name, Dir: filepath.Join(t.TempDir(), name), Image: "kopano-doctor-test/" + name + ":1",
-		Subnet: fmt.Sprintf("172.30.%d", id[0]), t: t, API: api, host: host}
+		Subnet: fmt.Sprintf("10.213.%d", id[0]), t: t, API: api, host: host}
 	p.importImage(p.Image)
 	if err := os.Mkdir(p.Dir, 0o755); err != nil {
 		t.Fatal(err)
