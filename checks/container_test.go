@@ -69,7 +69,7 @@ func TestContainersAgainstTheFiles(t *testing.T) {
 	p.Write("compose.yaml", edits.Replace(before))
 	p.Reimport()
 	var found []finding.Finding
-	for range 100 {
+	for range 600 { // a busy machine takes its time to run out of memory
 		s, topology = lookAt(t, p)
 		found = checks.Containers(topology, s)
 		// Between two restarts the container runs for a moment.

@@ -169,7 +169,7 @@ func TestWaitOnATerminal(t *testing.T) {
 	p.Stderr = screen.tty
 	_ = p.Run() // its exit code is not what this is about
 	text := screen.all()
-	if !strings.Contains(text, "\r\x1b[Kwaited 0s of 2s: 0 of 1 link works; kopano_server → db") || !strings.Contains(text, "\r\x1b[Kkopano-doctor: after 2s, kopano_server → db does not work yet") {
+	if !strings.Contains(text, "s of 2s: 0 of 1 link works; kopano_server → db") || !strings.Contains(text, "\r\x1b[Kwaited ") || !strings.Contains(text, "\r\x1b[Kkopano-doctor: after 2s, kopano_server → db does not work yet") {
 		t.Errorf("%q", text)
 	}
 	if strings.Contains(text, "\nwaited") || strings.Count(text, "\n") != 1 {
