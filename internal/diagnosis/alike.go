@@ -107,8 +107,7 @@ func (g *graph) joinNames() {
 // known gives what explains the failure of a link already, "" when nothing does.
 func (g *graph) known(i int) string {
 	for _, n := range g.byEdge[g.links[i].Edge.ID] {
-		f := &g.findings[n]
-		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause != "" && containerReason(f) == "" {
+		if f := &g.findings[n]; seenOnTheWire(f) && f.Cause != "" {
 			return f.Cause
 		}
 	}
@@ -233,8 +232,7 @@ func door(e *kopano.Edge) string {
 // firstOwn gives the first live error about a link that nothing explains yet.
 func (g *graph) firstOwn(i int) string {
 	for _, n := range g.byEdge[g.links[i].Edge.ID] {
-		f := &g.findings[n]
-		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && containerReason(f) == "" {
+		if f := &g.findings[n]; seenOnTheWire(f) && f.Cause == "" {
 			return f.Fingerprint
 		}
 	}
@@ -277,9 +275,14 @@ func (g *graph) dependents(i int) int {
 // follow makes the live errors of a link consequences of a finding.
 func (g *graph) follow(i int, cause string) {
 	for _, n := range g.byEdge[g.links[i].Edge.ID] {
-		f := &g.findings[n]
-		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && f.Fingerprint != cause && containerReason(f) == "" {
+		if f := &g.findings[n]; seenOnTheWire(f) && f.Cause == "" && f.Fingerprint != cause {
 			f.Cause = cause
 		}
 	}
+}
+
+// seenOnTheWire tells the errors that a check of a link found from those about
+// files and about containers.
+func seenOnTheWire(f *finding.Finding) bool {
+	return f.Kind == finding.Live && f.Severity == finding.Error && containerReason(f) == ""
 }

@@ -17,7 +17,9 @@ func (g *graph) joinContainers() {
 		l := &g.links[i]
 		switch l.Result.Status {
 		case checks.Broken:
-			g.blameContainer(l)
+			if cause := g.containerCause(l); cause != "" {
+				g.follow(i, cause)
+			}
 		case checks.Unchecked:
 			g.waitForContainer(l)
 		}
@@ -25,20 +27,7 @@ func (g *graph) joinContainers() {
 	g.joinUnhealthy()
 }
 
-// blameContainer finds the container behind a broken link.
-func (g *graph) blameContainer(l *Link) {
-	cause := g.containerCause(l)
-	if cause == "" {
-		return
-	}
-	for _, n := range g.byEdge[l.Edge.ID] {
-		f := &g.findings[n]
-		if f.Kind == finding.Live && f.Severity == finding.Error && f.Cause == "" && containerReason(f) == "" {
-			f.Cause = cause
-		}
-	}
-}
-
+// containerCause finds the container behind a broken link.
 func (g *graph) containerCause(l *Link) string {
 	for _, n := range g.byEdge[l.Edge.ID] {
 		f := &g.findings[n]

@@ -125,7 +125,7 @@ func to(e *kopano.Edge) string {
 func (g *graph) joinStatic() {
 	for i := range g.findings {
 		live := &g.findings[i]
-		if live.Kind != finding.Live || live.Severity != finding.Error || live.Cause != "" || containerReason(live) != "" {
+		if !seenOnTheWire(live) || live.Cause != "" {
 			continue
 		}
 		if s := g.explanation(live); s >= 0 {

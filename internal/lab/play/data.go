@@ -67,23 +67,9 @@ func database(l *lab.Lab) error {
 		return err
 	}
 	o := lab.MariaDBOptions{Database: first["MYSQL_DATABASE"], User: first["MYSQL_USER"], Password: first["MYSQL_PASSWORD"], Listen: "0.0.0.0:3306"}
-	switch os.Getenv("LAB_FAULT") {
-	case "read-only":
-		defer func() { time.Sleep(time.Second) }()
-	case "no-tables":
-		o.NoTables = true
-	}
-	m, err := l.StartMariaDB(o)
-	if err != nil {
-		return err
-	}
-	switch os.Getenv("LAB_FAULT") {
-	case "read-only":
-		return m.Exec("SET GLOBAL read_only = 1")
-	case "full":
-		return m.Exec("SET GLOBAL max_connections = 10")
-	}
-	return nil
+	o.NoTables = os.Getenv("LAB_FAULT") == "no-tables"
+	_, err = l.StartMariaDB(o)
+	return err
 }
 
 // healthcheck is what the image of MariaDB calls so: does the server answer?

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log"
 	"net/http"
-	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"time"
@@ -76,7 +75,7 @@ func kwmserver(l *lab.Lab) error {
 	waitForFile(filepath.Join(sslFolder, "konnectd-identifier-registration.yaml"))
 	waitForIssuer(os.Getenv("oidc_issuer_identifier"))
 	_, err := l.ServeHTTP(":8778", lab.Kwmserver(lab.KwmserverOptions{
-		Guest: os.Getenv("enable_guest_api") == "yes" && os.Getenv("LAB_FAULT") != "no-guests", TURN: os.Getenv("turn_service_credentials_user") != "",
+		Guest: os.Getenv("enable_guest_api") == "yes", TURN: os.Getenv("turn_service_credentials_user") != "",
 		NoRTM: os.Getenv("LAB_FAULT") == "no-rtm",
 	}), nil)
 	return err
@@ -139,11 +138,7 @@ func web(l *lab.Lab) error {
 	if bad, err := faulty(l, ":80", ":443"); bad {
 		return err
 	}
-	change := func(*httputil.ProxyRequest) {}
-	if os.Getenv("LAB_FAULT") == "drop-upgrade" {
-		change = lab.DropUpgrade
-	}
-	to := func(address string) http.Handler { return lab.Proxy(address, change, nil) }
+	to := func(address string) http.Handler { return lab.Proxy(address, nil, nil) }
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", http.RedirectHandler(os.Getenv("DEFAULTREDIRECT"), http.StatusFound))
 	konnect, kwmserver, kapi := to("kopano_konnect:8777"), to("kopano_kwmserver:8778"), to("kopano_kapi:8039")
