@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kopano-doctor/kopano-doctor/internal/deployment"
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 )
 
 // TestAsDockerCompose loads every deployment and compares with what Docker
@@ -39,20 +40,14 @@ func TestAsDockerCompose(t *testing.T) {
 	}
 }
 
-// composeBinary finds the binary that testdata/tools/build-compose.sh makes.
+// composeBinary gives the Docker Compose to compare with.
 func composeBinary(t *testing.T) string {
 	t.Helper()
-	if b := os.Getenv("KOPANO_DOCTOR_COMPOSE"); b != "" {
-		return b
+	b, err := lab.Compose()
+	if err != nil {
+		t.Skip(err)
 	}
-	cache, err := os.UserCacheDir()
-	if err == nil {
-		if found, _ := filepath.Glob(filepath.Join(cache, "kopano-doctor", "docker-compose-v*")); len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	t.Skip("no Docker Compose to compare with: run testdata/tools/build-compose.sh or set KOPANO_DOCTOR_COMPOSE")
-	return ""
+	return b
 }
 
 func composeConfig(t *testing.T, binary string, o deployment.Options) (map[string]any, string, error) {

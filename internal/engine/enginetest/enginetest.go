@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/kopano-doctor/kopano-doctor/internal/lab"
 )
 
 // Image is how the compose files of tests name the image of the stand-in
@@ -150,18 +152,13 @@ func (p *Project) compose(args ...string) (string, error) {
 	return string(out), err
 }
 
-// composeBinary finds the Docker Compose that testdata/tools/build-compose.sh makes.
+// composeBinary gives the Docker Compose that runs the projects.
 func composeBinary(t testing.TB) string {
-	if b := os.Getenv("KOPANO_DOCTOR_COMPOSE"); b != "" {
-		return b
+	b, err := lab.Compose()
+	if err != nil {
+		missing(t, "%v", err)
 	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		if found, _ := filepath.Glob(filepath.Join(cache, "kopano-doctor", "docker-compose-v*")); len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	missing(t, "no Docker Compose to test with: run testdata/tools/build-compose.sh or set KOPANO_DOCTOR_COMPOSE")
-	return ""
+	return b
 }
 
 // remove takes away containers, networks, volumes and the images of the test.

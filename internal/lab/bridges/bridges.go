@@ -35,27 +35,11 @@ type Bridges struct {
 // New gives the lab in a folder, which need not exist. Source is the root of
 // the repository.
 func New(source, dir string) (*Bridges, error) {
-	compose, err := composeProgram()
+	compose, err := lab.Compose()
 	if err != nil {
 		return nil, err
 	}
 	return &Bridges{Dir: dir, Source: source, Project: "kopanodoctorlab", Address: "127.0.77.1", FQDN: "kopano.example.org", compose: compose}, nil
-}
-
-// composeProgram finds the Docker Compose that testdata/tools/build-compose.sh makes.
-func composeProgram() (string, error) {
-	if b := os.Getenv("KOPANO_DOCTOR_COMPOSE"); b != "" {
-		return b, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	found, _ := filepath.Glob(filepath.Join(cache, "kopano-doctor", "docker-compose-v*"))
-	if len(found) == 0 {
-		return "", errors.New("no Docker Compose to start the lab with: run testdata/tools/build-compose.sh or set KOPANO_DOCTOR_COMPOSE")
-	}
-	return found[len(found)-1], nil
 }
 
 // Write writes the deployment into the lab's folder: the bundled one, what ties
